@@ -1,0 +1,60 @@
+"""One layer of the view: a dict of writes plus ranges that were emptied, with an ordered index made only when asked.
+
+Writing a key costs one dict store and nothing else. The sorted list of keys that scans need is built at the first scan
+and then kept up to date lazily: a dict remembers insertion order, so the keys that came since are its tail, and sorting
+"sorted run + short tail" is what Timsort is best at. Keys are never removed from a layer (a delete is the value None),
+which is what makes that tail well defined.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from itertools import islice
+
+Puts = dict[bytes, bytes | None]
+
+
+class Layer:
+    """Newest state of some keys (`puts`; None is a delete), over ranges that are empty beneath it (`ranges`)."""
+
+    __slots__ = ("_index", "puts", "ranges", "size_bytes")
+
+    def __init__(self) -> None:
+        self.puts: Puts = {}
+        self.ranges: list[tuple[bytes, bytes]] = []
+        self.size_bytes = 0
+        """Rough bytes held, kept by whoever merges into the layer; the forming layer does not count."""
+        self._index: list[bytes] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.puts or self.ranges)
+
+    def keys(self) -> list[bytes]:
+        """All keys in order. The list belongs to the layer: read it, do not keep it across writes."""
+        known = len(self._index)
+        if known != len(self.puts):
+            self._index.extend(islice(self.puts, known, None))
+            self._index.sort()
+        return self._index
+
+    def masks(self, key: bytes) -> bool:
+        """Whether a key that is not in `puts` is known to be absent because its range was emptied."""
+        return any(start <= key and (not end or key < end) for start, end in self.ranges)
+
+    def delete_range(self, start: bytes, end: bytes) -> None:
+        """Empty [start, end): own puts become deletes, everything beneath is masked. Later puts win again."""
+        keys = self.keys()
+        low = bisect_left(keys, start)
+        high = bisect_left(keys, end) if end else len(keys)
+        for key in keys[low:high]:
+            self.puts[key] = None
+        self.ranges.append((start, end))
+
+    def merge(self, newer: Layer) -> None:
+        """Lay a newer layer over this one."""
+        self.merge_parts(newer.puts, newer.ranges)
+
+    def merge_parts(self, puts: Puts, ranges: list[tuple[bytes, bytes]]) -> None:
+        for start, end in ranges:
+            self.delete_range(start, end)
+        self.puts.update(puts)

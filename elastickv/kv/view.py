@@ -1,0 +1,280 @@
+"""Flushed under applied under proposed, seen as one ordered map: what commands read and write.
+
+Layers, newest first:
+
+- *forming*: writes of the requests that are not in the log yet (the batch that is being formed);
+- *in flight*: batches that are in the log and wait for a majority;
+- *applied*: the memtable; committed, not yet in the engine;
+- *frozen*: the part of the memtable that the flusher is writing right now;
+- *flushed*: the engine.
+
+A read that finds its answer in *forming* or *in flight* rests on that batch: its reply must wait until the batch is
+committed. The view keeps the newest such batch in `dependency`; the executor turns it into a ticket.
+
+`begin`/`keep`/`undo` put one more layer on top, so that a request that fails half-way leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from elastickv.kv.hybrid_clock import HybridClock
+from elastickv.kv.layers import Layer
+
+_WINDOW: Final = 64
+"""How many keys of a layer a scan takes at a time."""
+
+
+class Flushed(Protocol):
+    """The read half of `storage.engine.Engine`, as far as the view needs it."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]: ...
+
+
+class BatchWaiter(Protocol):
+    def release(self, ticket: Batch) -> None: ...
+
+    def fail(self, ticket: Batch, fault: Exception) -> None: ...
+
+
+class Batch(Layer):
+    """The writes of one log entry, from the first request that joins it until it is applied. It is its own ticket."""
+
+    __slots__ = ("index", "sequence", "timestamp", "waiters")
+
+    def __init__(self, sequence: int = 0) -> None:
+        super().__init__()
+        self.sequence = sequence
+        """Order of batches within one term of leadership."""
+        self.index = 0
+        """Log index once proposed."""
+        self.timestamp = 0
+        """Newest hybrid timestamp handed out to a request of this batch; 0 for none."""
+        self.waiters: list[BatchWaiter] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.puts or self.ranges or self.timestamp)
+
+    def wait(self, waiter: BatchWaiter) -> None:
+        """Tell `waiter` how this batch ends. Asking twice in a row counts once."""
+        waiters = self.waiters
+        if not waiters or waiters[-1] is not waiter:
+            waiters.append(waiter)
+
+
+class View:
+    """The ordered map that commands see. One per group; used only on the loop's thread.
+
+    `now_ms` is the wall clock of the current burst: the leader's decision for everything in it.
+    """
+
+    __slots__ = (
+        "_flushed_get",
+        "_flushed_scan",
+        "applied",
+        "dependency",
+        "forming",
+        "frozen",
+        "hybrid_clock",
+        "inflight",
+        "now_ms",
+        "pinned",
+    )
+
+    def __init__(self, flushed: Flushed, hybrid_clock: HybridClock) -> None:
+        self.forming = Batch()
+        self.inflight: list[Batch] = []
+        """In the log, oldest first."""
+        self.applied = Layer()
+        self.frozen: Layer | None = None
+        self.dependency: Batch | None = None
+        """The newest batch that an answer of the current burst rests on."""
+        self.pinned: Batch | None = None
+        """A batch on which every answer rests until it is committed (see `pin`)."""
+        self.now_ms = 0
+        self.hybrid_clock = hybrid_clock
+        self.use_flushed(flushed)
+
+    def use_flushed(self, flushed: Flushed) -> None:
+        """Read from this engine from now on (start, or a snapshot was installed)."""
+        self._flushed_get = flushed.get
+        self._flushed_scan = flushed.scan
+
+    # reading
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None. The hot path of every read: one dict lookup a layer."""
+        forming = self.forming
+        if key in forming.puts:
+            self.dependency = forming
+            return forming.puts[key]
+        if forming.ranges and forming.masks(key):
+            self.dependency = forming
+            return None
+        if self.inflight:
+            for batch in reversed(self.inflight):
+                if key in batch.puts:
+                    self.depend(batch)
+                    return batch.puts[key]
+                if batch.ranges and batch.masks(key):
+                    self.depend(batch)
+                    return None
+        applied = self.applied
+        if key in applied.puts:
+            return applied.puts[key]
+        if applied.ranges and applied.masks(key):
+            return None
+        frozen = self.frozen
+        if frozen is not None:
+            if key in frozen.puts:
+                return frozen.puts[key]
+            if frozen.ranges and frozen.masks(key):
+                return None
+        return self._flushed_get(key)
+
+    def depend(self, batch: Batch) -> None:
+        """The current burst rests on `batch` (and so on all before it)."""
+        dependency = self.dependency
+        if dependency is None or dependency.sequence < batch.sequence:
+            self.dependency = batch
+
+    def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs with start <= key < end in order (end b"": no upper bound), from the top down when `reverse`.
+
+        Lazy; what is written while it runs may or may not be seen where the scan has not been yet.
+        """
+        layers: list[Layer] = [self.forming, *reversed(self.inflight), self.applied]
+        if self.frozen is not None:
+            layers.append(self.frozen)
+        speculative = 1 + len(self.inflight)
+        if not any(layer.puts or layer.ranges for layer in layers):
+            yield from self._flushed_scan(start, end, reverse=reverse)
+            return
+        sign = -1 if reverse else 1
+        sources = [_layer_items(layer, sign * rank, start, end, reverse) for rank, layer in enumerate(layers)]
+        floor = sign * len(layers)
+        sources.append((key, floor, value) for key, value in self._flushed_scan(start, end, reverse=reverse))
+        for layer in layers[:speculative]:
+            if any(_overlaps(one, other, start, end) for one, other in layer.ranges):
+                assert isinstance(layer, Batch)
+                self.depend(layer)
+        masking = [(rank, layer) for rank, layer in enumerate(layers) if layer.ranges]
+        previous: bytes | None = None
+        for key, signed_rank, value in heapq.merge(*sources, reverse=reverse):
+            if key == previous:
+                continue
+            rank = sign * signed_rank
+            if masking and any(above < rank and layer.masks(key) for above, layer in masking):
+                continue
+            previous = key
+            if rank < speculative:
+                layer = layers[rank]
+                assert isinstance(layer, Batch)
+                self.depend(layer)
+            if value is not None:
+                yield key, value
+
+    # writing
+
+    def put(self, key: bytes, value: bytes) -> None:
+        forming = self.forming
+        forming.puts[key] = value
+        self.dependency = forming
+
+    def delete(self, key: bytes) -> None:
+        """Deleting what is not there is fine, but costs an entry: look first where that is likely."""
+        forming = self.forming
+        forming.puts[key] = None
+        self.dependency = forming
+
+    def delete_range(self, start: bytes, end: bytes) -> None:
+        """Delete start <= key < end (end b"": to the end of the keyspace). Costs one record, whatever it covers."""
+        self.forming.delete_range(start, end)
+        self.dependency = self.forming
+
+    def timestamp(self) -> int:
+        """A new hybrid logical timestamp, greater than every one the cluster ever handed out. Logged with the batch."""
+        stamp = self.hybrid_clock.next()
+        self.forming.timestamp = stamp
+        self.dependency = self.forming
+        return stamp
+
+    @property
+    def last_timestamp(self) -> int:
+        """The newest timestamp handed out so far."""
+        return self.hybrid_clock.last
+
+    def pin(self) -> None:
+        """Make every answer from now on rest on the batch that is being formed, whatever keys it reads.
+
+        For writes that change where other keys are found (FLUSHDB, SWAPDB): who looks in the new place must not
+        answer before the move is committed.
+        """
+        self.pinned = self.dependency = self.forming
+
+    # all or nothing
+
+    def begin(self) -> None:
+        """Lay a fresh layer over `forming`; `keep` or `undo` must follow in the same turn. Nests."""
+        outer = self.forming
+        self.inflight.append(outer)
+        self.forming = Batch(outer.sequence + 1)
+        self.forming.timestamp = outer.timestamp
+
+    def keep(self) -> None:
+        inner = self.forming
+        outer = self._close()
+        outer.merge(inner)
+        outer.timestamp = inner.timestamp
+
+    def undo(self) -> None:
+        # Timestamps are never taken back: a gap is harmless, a repeat is not.
+        inner = self.forming
+        outer = self._close()
+        outer.timestamp = inner.timestamp
+
+    def _close(self) -> Batch:
+        inner = self.forming
+        outer = self.forming = self.inflight.pop()
+        if self.dependency is inner:
+            self.dependency = outer
+        if self.pinned is inner:
+            self.pinned = outer
+        return outer
+
+
+def _overlaps(start: bytes, end: bytes, other_start: bytes, other_end: bytes) -> bool:
+    return (not other_end or start < other_end) and (not end or other_start < end)
+
+
+def _layer_items(
+    layer: Layer, rank: int, start: bytes, end: bytes, reverse: bool
+) -> Iterator[tuple[bytes, int, bytes | None]]:
+    """(key, rank, value) of the layer's keys in the range. Takes a window of keys at a time and finds its place again
+    by key, so that the index may change in between."""
+    puts = layer.puts
+    low, high = start, end
+    while True:
+        keys = layer.keys()
+        first = bisect_left(keys, low)
+        if reverse:
+            last = bisect_left(keys, high) if high else len(keys)
+            window = keys[max(first, last - _WINDOW) : last]
+            window.reverse()
+        else:
+            window = keys[first : first + _WINDOW]
+        for key in window:
+            if end and key >= end:
+                return
+            yield key, rank, puts[key]
+        if len(window) < _WINDOW:
+            return
+        if reverse:
+            high = window[-1]
+        else:
+            low = window[-1] + b"\0"

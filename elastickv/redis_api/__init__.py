@@ -1,0 +1,1 @@
+"""The Redis door: RESP, sessions, the command table and its commands."""

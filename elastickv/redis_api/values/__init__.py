@@ -1,0 +1,1 @@
+"""How each Redis data type lies in the keyspace."""
