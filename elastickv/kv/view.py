@@ -45,7 +45,7 @@ class BatchWaiter(Protocol):
 class Batch(Layer):
     """The writes of one log entry, from the first request that joins it until it is applied. It is its own ticket."""
 
-    __slots__ = ("index", "sequence", "timestamp", "waiters")
+    __slots__ = ("index", "must_log", "sequence", "timestamp", "waiters")
 
     def __init__(self, sequence: int = 0) -> None:
         super().__init__()
@@ -55,10 +55,12 @@ class Batch(Layer):
         """Log index once proposed."""
         self.timestamp = 0
         """Newest hybrid timestamp handed out to a request of this batch; 0 for none."""
+        self.must_log = False
+        """Propose it even if it is empty: reads wait for its commit as proof of leadership."""
         self.waiters: list[BatchWaiter] = []
 
     def __bool__(self) -> bool:
-        return bool(self.puts or self.ranges or self.timestamp)
+        return bool(self.puts or self.ranges or self.timestamp or self.must_log)
 
     def wait(self, waiter: BatchWaiter) -> None:
         """Tell `waiter` how this batch ends. Asking twice in a row counts once."""
