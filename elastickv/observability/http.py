@@ -60,7 +60,7 @@ class MetricsServer:
         ready: Callable[[], Health],
         *,
         token: str = "",
-        limits: Limits = Limits(),  # noqa: B008 -- frozen
+        limits: Limits = Limits(),
     ) -> None:
         self._metrics = metrics
         self._live = live
@@ -129,6 +129,10 @@ def _header(request: h11.Request, name: bytes) -> bytes:
     return b", ".join(value for key, value in request.headers if key == name)
 
 
+def _has_body(request: h11.Request) -> bool:
+    return _header(request, b"content-length") not in (b"", b"0") or bool(_header(request, b"transfer-encoding"))
+
+
 def _health(health: Health) -> Answer:
     status = HTTPStatus.OK if health.ok else HTTPStatus.SERVICE_UNAVAILABLE
     body = {"ok": health.ok, "reasons": list(health.reasons)}
@@ -171,7 +175,7 @@ class _Connection:
             wait = self._limits.idle_seconds
 
     def _respond(self, request: h11.Request) -> Answer:
-        if any(key in (b"content-length", b"transfer-encoding") and value != b"0" for key, value in request.headers):
+        if _has_body(request):
             return _plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, connection="close")
         try:
             return self._answer(request)
@@ -195,13 +199,9 @@ class _Connection:
                 self._http.receive_data(await self._reader.read(4096))
             elif isinstance(event, h11.Request):
                 request = event
-                if self._http.their_state is h11.SEND_BODY and any(
-                    key == b"content-length" or key == b"transfer-encoding" for key, _ in event.headers
-                ):
+                if _has_body(request):
                     return request  # answered without its body, and then the connection ends
-            elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
-                return request
-            elif event is h11.PAUSED:
+            elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed) or event is h11.PAUSED:
                 return request
 
     async def _send(self, answer: Answer, *, head: bool) -> None:
