@@ -153,10 +153,12 @@ class SnapshotFile(_message.Message):
     def __init__(self, name: _Optional[str] = ..., size: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
 
 class SnapshotResume(_message.Message):
-    __slots__ = ("offsets",)
+    __slots__ = ("offsets", "hello")
     OFFSETS_FIELD_NUMBER: _ClassVar[int]
+    HELLO_FIELD_NUMBER: _ClassVar[int]
     offsets: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, offsets: _Optional[_Iterable[int]] = ...) -> None: ...
+    hello: Hello
+    def __init__(self, offsets: _Optional[_Iterable[int]] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ...) -> None: ...
 
 class SnapshotChunk(_message.Message):
     __slots__ = ("file", "offset", "checksum")
