@@ -1,17 +1,14 @@
-"""Redis' numbered databases over the view: records, deadlines, sizes, order.
+"""Redis' numbered databases over the view: keys and their records (`records`), deadlines, sizes, order.
 
-A key's record is one value in the keyspace:
+Deadlines are absolute Unix milliseconds, decided on the leader; a record whose deadline has passed is treated as absent
+at once and removed by the active cycle. Each deadline also has an index entry (`keyspace.expiry_key`), so that the
+cycle finds what is due without looking at anything else: there is an entry exactly for each record that has a deadline,
+and every method here keeps it so.
 
-    head:1  [deadline ms:8]  [length:4 key]  payload
-
-The low half of `head` is the type, HAS_DEADLINE and LONG_KEY say which optional parts follow. The payload of a string
-is the string. Deadlines are absolute Unix milliseconds, decided on the leader; a record whose deadline has passed is
-treated as absent at once and removed by the active cycle. Each deadline also has an index entry
-(`keyspace.expiry_key`), so that the cycle finds what is due without looking at anything else.
-
-A database is a *generation* of keys; which generation each number shows is one record. FLUSHDB gives a number a new
-generation and leaves the old one to the purge, SWAPDB exchanges two. Counts live in memory, are written with each batch
-that changes them, and are read back when this node begins to lead.
+A database is a *generation* of keys; which generation each number shows is one record, the catalog. FLUSHDB gives a
+number a new generation and leaves the old one to the purge, SWAPDB exchanges two. A number that the catalog does not
+mention shows the generation of the same number, so nodes whose --redisDatabases differ agree on what is where. Counts
+live in memory, are written with each batch that changes them, and are read back when this node begins to lead.
 
 Only the serving leader uses this; everything is synchronous and goes through the view.
 """
@@ -19,60 +16,52 @@ Only the serving leader uses this; everything is synchronous and goes through th
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+from itertools import chain, islice
 from struct import Struct
 from typing import Final
 
-from xxhash import xxh3_64_digest, xxh3_128_digest
+from xxhash import xxh3_64_digest
 
 from elastickv.errors import Fault, KvError
-from elastickv.kv.keyspace import EXPIRY, LONG_KEY, META, expiry_key, prefix_end, read_u32, read_u64, redis_prefix, u32, u64
+from elastickv.kv.keyspace import (
+    EXPIRY,
+    LONG_KEY,
+    META,
+    REDIS,
+    expiry_key,
+    prefix_end,
+    read_u32,
+    read_u64,
+    redis_prefix,
+    u32,
+    u64,
+)
 from elastickv.kv.view import View
+from elastickv.redis_api.values.records import (
+    EDITED,
+    HAS_DEADLINE,
+    PLAIN,
+    PREFIX_LENGTH,
+    Data,
+    Record,
+    RecordType,
+    build,
+    key_of,
+    parse,
+)
 
+FIRST_FREE_GENERATION: Final = 1 << 16
+"""Generations below are the numbers that were never flushed or swapped; --redisDatabases stays well below it."""
+_RANDOM_SAMPLE: Final = 16
 
-class RecordType(IntEnum):
-    """Redis' own object type numbers; on disk."""
-
-    STRING = 0
-    LIST = 1
-    SET = 2
-    ZSET = 3
-    HASH = 4
-    STREAM = 6
-
-
-TYPE_NAMES: Final = {
-    RecordType.STRING: b"string",
-    RecordType.LIST: b"list",
-    RecordType.SET: b"set",
-    RecordType.ZSET: b"zset",
-    RecordType.HASH: b"hash",
-    RecordType.STREAM: b"stream",
-}
-
-HAS_DEADLINE: Final = 0x80
-LONG_KEY_FLAG: Final = 0x40
-_TYPE_MASK: Final = 0x0F
-
-_PREFIX_LENGTH: Final = 5
-_HASH_END: Final = _PREFIX_LENGTH + 8
+_HASH_END: Final = PREFIX_LENGTH + 8
+_INDEX_PREFIX: Final = len(EXPIRY) + 8
 _CATALOG_KEY: Final = META + b"redis"
 _SIZE_PREFIX: Final = META + b"redis-size"
 _PURGE_PREFIX: Final = META + b"redis-purge"
 _SIZE = Struct(">QQ")
-
-
-@dataclass(slots=True)
-class Record:
-    """A live key, taken apart."""
-
-    physical: bytes
-    type: RecordType
-    deadline: int
-    """Unix milliseconds; 0 when the key does not expire."""
-    payload: bytes
 
 
 class Databases:
@@ -82,12 +71,13 @@ class Databases:
         self.view = view
         self.rng = rng
         self.numbered = [Database(self, number) for number in range(count)]
-        self.next_generation = count
+        self.next_generation = FIRST_FREE_GENERATION
         self._beyond: list[int] = []
         """Generations of numbers that a larger --redisDatabases once showed."""
         self.watched: dict[bytes, set[Callable[[], None]]] = {}
-        """Physical key (or a database's prefix, for all of it) to what is to be told when it changes (WATCH)."""
+        """What is to be told when a key changes (WATCH), by `Database.watch_name`."""
         self.dirty: set[Database] = set()
+        """Databases whose counts differ from what is written."""
         self.hits = 0
         self.misses = 0
         self.expired = 0
@@ -96,23 +86,16 @@ class Databases:
     def load(self) -> None:
         """Read the catalog and the sizes from the view: this node begins to lead, or its proposals were dropped."""
         self.dirty.clear()
-        catalog = self.view.get(_CATALOG_KEY)
-        if catalog is None:
-            generations = list(range(len(self.numbered)))
-            self.next_generation = len(self.numbered)
-        else:
-            words = [read_u32(catalog, at) for at in range(0, len(catalog), 4)]
-            self.next_generation, generations = words[0], words[1:]
-            while len(generations) < len(self.numbered):
-                generations.append(self.next_generation)
-                self.next_generation += 1
+        catalog = self.view.get(_CATALOG_KEY) or u32(FIRST_FREE_GENERATION)
+        self.next_generation, *generations = (read_u32(catalog, at) for at in range(0, len(catalog), 4))
+        generations.extend(range(len(generations), len(self.numbered)))
         self._beyond = generations[len(self.numbered) :]
         for database, generation in zip(self.numbered, generations, strict=False):
             database.show(generation)
-        for callbacks in list(self.watched.values()):
-            for callback in list(callbacks):
+        told, self.watched = self.watched, {}
+        for callbacks in told.values():
+            for callback in callbacks:
                 callback()
-        self.watched.clear()
 
     def save_sizes(self) -> None:
         """Put the counts that changed into the batch; called right before it is proposed."""
@@ -120,31 +103,35 @@ class Databases:
             self.view.put(_SIZE_PREFIX + u32(database.generation), _SIZE.pack(database.size, database.expiring))
         self.dirty.clear()
 
-    def flush(self, numbers: list[int]) -> None:
+    def flush(self, numbers: Iterable[int]) -> None:
         """Empty the named databases. The old generations are purged in the background."""
+        changed = False
         for number in numbers:
             database = self.numbered[number]
-            if not database.size:
+            if not database.sizes()[0]:
                 continue
+            changed = True
+            database.touch_all()
             self.view.put(_PURGE_PREFIX + u32(database.generation), b"")
             self.view.delete(_SIZE_PREFIX + u32(database.generation))
             self.dirty.discard(database)
-            database.touch_all()
             database.show(self.next_generation)
             self.next_generation += 1
-        self._save_catalog()
+        if changed:
+            self._save_catalog()
 
     def swap(self, one: int, other: int) -> None:
-        first, second = self.numbered[one], self.numbered[other]
+        """Exchange what two numbers show."""
         if one == other:
             return
+        first, second = self.numbered[one], self.numbered[other]
         self.save_sizes()
+        # A watched key has changed when it was there before or is there after.
         first.touch_all()
         second.touch_all()
         generation = first.generation
         first.show(second.generation)
         second.show(generation)
-        # A watched key changes when the other database has it, too.
         first.touch_all()
         second.touch_all()
         self._save_catalog()
@@ -154,43 +141,37 @@ class Databases:
         self.view.put(_CATALOG_KEY, b"".join(map(u32, [self.next_generation, *generations])))
         self.view.pin()
 
-    def watch(self, physical: bytes, callback: Callable[[], None]) -> None:
-        self.watched.setdefault(physical, set()).add(callback)
-
-    def unwatch(self, physical: bytes, callback: Callable[[], None]) -> None:
-        callbacks = self.watched.get(physical)
+    def unwatch(self, name: bytes, callback: Callable[[], None]) -> None:
+        """Forget a `Database.watch`, whether it was called back already or not."""
+        callbacks = self.watched.get(name)
         if callbacks is not None:
             callbacks.discard(callback)
             if not callbacks:
-                del self.watched[physical]
-
-    def touched(self, physical: bytes) -> None:
-        """A key changed: tell those who watch it."""
-        callbacks = self.watched.pop(physical, None)
-        if callbacks is not None:
-            for callback in callbacks:
-                callback()
+                del self.watched[name]
 
     # background work of the leader
 
     def expire_due(self, limit: int) -> int:
         """Remove at most `limit` keys whose deadline has passed; how many were removed."""
-        due = []
-        for index_key, _ in self.view.scan(EXPIRY, EXPIRY + u64(self.view.now_ms + 1)):
-            due.append(index_key)
-            if len(due) >= limit:
-                break
+        view = self.view
+        due = [key for key, _ in islice(view.scan(EXPIRY, EXPIRY + u64(view.now_ms + 1)), limit)]
         by_prefix = {database.prefix: database for database in self.numbered}
         for index_key in due:
-            physical = index_key[9:]
-            database = by_prefix.get(physical[:_PREFIX_LENGTH])
-            self.view.delete(index_key)
-            self.view.delete(physical)
+            physical = index_key[_INDEX_PREFIX:]
+            view.delete(index_key)
+            view.delete(physical)
+            database = by_prefix.get(physical[:PREFIX_LENGTH])
             if database is not None:
-                database.count(-1, -1)
                 self.expired += 1
-                if self.watched:
-                    self.touched(physical)
+                database.count(-1, -1)
+                database.touched(physical)
+            else:
+                # No number shows it here: it waits for the purge, or for a node with more databases.
+                size_key = _SIZE_PREFIX + physical[len(REDIS) : PREFIX_LENGTH]
+                packed = view.get(size_key)
+                if packed:
+                    size, expiring = _SIZE.unpack(packed)
+                    view.put(size_key, _SIZE.pack(size - 1, expiring - 1))
         return len(due)
 
     def purge(self, limit: int) -> int:
@@ -245,13 +226,25 @@ class Database:
         self.expiring += deadlines
         self._all.dirty.add(self)
 
+    def sizes(self) -> tuple[int, int]:
+        """`size` and `expiring` for an answer to a client, which then rests on the batch that changed them last."""
+        if self in self._all.dirty:
+            self.view.dependency = self.view.forming
+        else:
+            self._get(_SIZE_PREFIX + u32(self.generation))
+        return self.size, self.expiring
+
     # finding
 
     def physical(self, key: bytes) -> bytes:
-        """Where the key's record is."""
+        """Where the key's record is.
+
+        A folded key is one byte longer than any that is not, so the two never meet; and its digest is a cryptographic
+        one, because for others people can make keys that collide.
+        """
         if len(key) <= LONG_KEY:
             return self.prefix + xxh3_64_digest(key) + key
-        return self.prefix + xxh3_64_digest(key) + key[: LONG_KEY - 16] + xxh3_128_digest(key)
+        return self.prefix + xxh3_64_digest(key) + key[: LONG_KEY - 15] + blake2b(key, digest_size=16).digest()
 
     def lookup(self, key: bytes) -> Record | None:
         """The key's record unless it is absent or its deadline has passed."""
@@ -259,9 +252,18 @@ class Database:
         raw = self._get(physical)
         if raw is None:
             return None
-        record = _parse(physical, raw)
+        record = parse(physical, raw)
         if record.deadline and record.deadline <= self.view.now_ms:
             return None
+        return record
+
+    def read(self, key: bytes) -> Record | None:
+        """`lookup` for commands whose purpose is to read the key: INFO counts it as a hit or a miss."""
+        record = self.lookup(key)
+        if record is None:
+            self._all.misses += 1
+        else:
+            self._all.hits += 1
         return record
 
     def string(self, key: bytes) -> bytes | None:
@@ -270,10 +272,10 @@ class Database:
         if raw is None:
             self._all.misses += 1
             return None
-        if raw[0] == 0:
+        if raw[0] in PLAIN:
             self._all.hits += 1
             return raw[1:]
-        record = _parse(b"", raw)
+        record = parse(b"", raw)
         if record.deadline and record.deadline <= self.view.now_ms:
             self._all.misses += 1
             return None
@@ -281,6 +283,20 @@ class Database:
         if record.type is not RecordType.STRING:
             raise KvError(Fault.WRONG_TYPE)
         return record.payload
+
+    def string_record(self, key: bytes) -> Record | None:
+        """The record of the string at `key`, to be changed. KvError(WRONG_TYPE) for another type."""
+        record = self.lookup(key)
+        if record is not None and record.type is not RecordType.STRING:
+            raise KvError(Fault.WRONG_TYPE)
+        return record
+
+    def read_string(self, key: bytes) -> Record | None:
+        """`string_record` for commands that only read; counts as `read` does."""
+        record = self.read(key)
+        if record is not None and record.type is not RecordType.STRING:
+            raise KvError(Fault.WRONG_TYPE)
+        return record
 
     def exists(self, key: bytes) -> bool:
         return self.lookup(key) is not None
@@ -298,20 +314,46 @@ class Database:
                     self._all.dirty.add(self)
                 self._put(physical, b"\0" + value)
                 if self._all.watched:
-                    self._all.touched(physical)
+                    self.touched(physical)
                 return
         self.store(key, RecordType.STRING, value, deadline)
 
-    def store(self, key: bytes, type: RecordType, payload: bytes, deadline: int = 0) -> None:
+    def store(self, key: bytes, type: RecordType, payload: Data, deadline: int = 0, *, edited: bool = False) -> None:
         """Write a record of any type, in place of whatever was there."""
         physical = self.physical(key)
         old = self._get(physical)
-        self._account(physical, old, deadline)
-        self._put(physical, _build(key, type, payload, deadline))
+        if old is None:
+            self.count(1, 1 if deadline else 0)
+        else:
+            self._drop_deadline(physical, old, deadline)
+        self._put(physical, build(key, int(type) | (EDITED if edited else 0), payload, deadline))
         if deadline:
             self._put(expiry_key(deadline, physical), b"")
-        if self._all.watched:
-            self._all.touched(physical)
+        self.touched(physical)
+
+    def store_record(self, key: bytes, record: Record) -> None:
+        """What `lookup` found under another key or in another database, stored here with its deadline."""
+        self.store(key, record.type, record.view, record.deadline, edited=record.edited)
+
+    def rewrite(self, record: Record, *payload: Data, edited: bool = False) -> None:
+        """Give a key that `lookup` found another payload, the parts joined; type and deadline stay."""
+        raw = record.raw
+        head = raw[0] | EDITED if edited else raw[0] & ~EDITED
+        self._put(record.physical, b"".join((bytes((head,)), memoryview(raw)[1 : record.start], *payload)))
+        self.touched(record.physical)
+
+    def set_deadline(self, record: Record, deadline: int) -> None:
+        """Give a key that `lookup` found another deadline, or none (0)."""
+        raw = record.raw
+        physical = record.physical
+        self._drop_deadline(physical, raw, deadline)
+        rest = memoryview(raw)[9 if record.deadline else 1 :]
+        if deadline:
+            self._put(physical, b"".join((bytes((raw[0] | HAS_DEADLINE,)), u64(deadline), rest)))
+            self._put(expiry_key(deadline, physical), b"")
+        else:
+            self._put(physical, b"".join((bytes((raw[0] & ~HAS_DEADLINE,)), rest)))
+        self.touched(physical)
 
     def delete(self, key: bytes) -> bool:
         """Remove the key; whether it was there (and its deadline had not passed)."""
@@ -324,19 +366,15 @@ class Database:
         if deadline:
             self.view.delete(expiry_key(deadline, physical))
         self.count(-1, -1 if deadline else 0)
-        if self._all.watched:
-            self._all.touched(physical)
-        return not deadline or deadline > self.view.now_ms
+        self.touched(physical)
+        if deadline and deadline <= self.view.now_ms:
+            self._all.expired += 1
+            return False
+        return True
 
-    def set_deadline(self, key: bytes, record: Record, deadline: int) -> None:
-        """Give a key that `lookup` found another deadline, or none (0)."""
-        self.store(key, record.type, record.payload, deadline)
-
-    def _account(self, physical: bytes, old: bytes | None, deadline: int) -> None:
-        """Sizes and expiry index, before a record replaces `old`."""
-        if old is None:
-            self.count(1, 1 if deadline else 0)
-        elif old[0] & HAS_DEADLINE:
+    def _drop_deadline(self, physical: bytes, old: bytes, deadline: int) -> None:
+        """Count of deadlines and expiry index, before a record with `deadline` replaces `old`."""
+        if old[0] & HAS_DEADLINE:
             old_deadline = read_u64(old, 1)
             if old_deadline != deadline:
                 self.view.delete(expiry_key(old_deadline, physical))
@@ -345,18 +383,33 @@ class Database:
         elif deadline:
             self.count(0, 1)
 
-    def touch_all(self) -> None:
-        """Tell everyone who watches a key of this database that it changed, when the key is there."""
-        if self._all.watched:
-            for physical in [one for one in self._all.watched if one.startswith(self.prefix)]:
-                if self._get(physical) is not None:
-                    self._all.touched(physical)
+    # watching
+
+    def watch_name(self, physical: bytes) -> bytes:
+        """How `Databases.watched` knows a key: by number and not by generation, because WATCH is about what a number
+        shows and goes on when FLUSHDB or SWAPDB makes it show something else."""
+        return u32(self.number) + physical[PREFIX_LENGTH:]
 
     def watch(self, key: bytes, callback: Callable[[], None]) -> bytes:
         """Call back once when the key changes; returns the name under which `Databases.unwatch` knows it."""
-        physical = self.physical(key)
-        self._all.watch(physical, callback)
-        return physical
+        name = self.watch_name(self.physical(key))
+        self._all.watched.setdefault(name, set()).add(callback)
+        return name
+
+    def touched(self, physical: bytes) -> None:
+        """A key changed: tell those who watch it."""
+        watched = self._all.watched
+        if watched:
+            for callback in watched.pop(self.watch_name(physical), ()):
+                callback()
+
+    def touch_all(self) -> None:
+        """Tell everyone who watches a key of this database that it changed, when the key is there."""
+        number = u32(self.number)
+        for name in [one for one in self._all.watched if one.startswith(number)]:
+            physical = self.prefix + name[len(number) :]
+            if self._get(physical) is not None:
+                self.touched(physical)
 
     # walking
 
@@ -364,10 +417,10 @@ class Database:
         """(key, record) of all live keys from a place in the hash order on."""
         now = self.view.now_ms
         for physical, raw in self.view.scan(self.prefix + start_hash, prefix_end(self.prefix)):
-            record = _parse(physical, raw)
+            record = parse(physical, raw)
             if record.deadline and record.deadline <= now:
                 continue
-            yield _key_of(physical, raw), record
+            yield key_of(physical, raw), record
 
     def walk(self, cursor: int, count: int) -> tuple[int, list[tuple[bytes, Record]]]:
         """One step of SCAN: about `count` keys from `cursor` on, and the next cursor (0: that was the end).
@@ -378,51 +431,25 @@ class Database:
         found: list[tuple[bytes, Record]] = []
         now = self.view.now_ms
         last_hash = b""
-        visited = 0
-        for physical, raw in self.view.scan(self.prefix + u64(cursor), prefix_end(self.prefix)):
-            here = physical[_PREFIX_LENGTH:_HASH_END]
+        stored = self.view.scan(self.prefix + u64(cursor), prefix_end(self.prefix))
+        for visited, (physical, raw) in enumerate(stored):
+            here = physical[PREFIX_LENGTH:_HASH_END]
             if visited >= count and here != last_hash:
                 return int.from_bytes(here), found
             last_hash = here
-            visited += 1
-            record = _parse(physical, raw)
+            record = parse(physical, raw)
             if not record.deadline or record.deadline > now:
-                found.append((_key_of(physical, raw), record))
+                found.append((key_of(physical, raw), record))
         return 0, found
 
     def random_key(self) -> bytes | None:
-        """A live key, evenly drawn as far as hashes are even; None when there is none."""
-        start = u64(self._all.rng.getrandbits(64))
-        for key, _ in self.records(start):
-            return key
-        for key, _ in self.records():
-            return key
-        return None
+        """A live key; None when there is none.
 
-
-def _parse(physical: bytes, raw: bytes) -> Record:
-    head = raw[0]
-    at = 1
-    deadline = 0
-    if head & HAS_DEADLINE:
-        deadline = read_u64(raw, 1)
-        at = 9
-    if head & LONG_KEY_FLAG:
-        at += 4 + read_u32(raw, at)
-    return Record(physical, RecordType(head & _TYPE_MASK), deadline, raw[at:])
-
-
-def _build(key: bytes, type: RecordType, payload: bytes, deadline: int) -> bytes:
-    head = int(type) | (HAS_DEADLINE if deadline else 0)
-    parts = [u64(deadline)] if deadline else []
-    if len(key) > LONG_KEY:
-        head |= LONG_KEY_FLAG
-        parts += [u32(len(key)), key]
-    return b"".join([bytes((head,)), *parts, payload])
-
-
-def _key_of(physical: bytes, raw: bytes) -> bytes:
-    if not raw[0] & LONG_KEY_FLAG:
-        return physical[_HASH_END:]
-    at = 9 if raw[0] & HAS_DEADLINE else 1
-    return raw[at + 4 : at + 4 + read_u32(raw, at)]
+        Drawn from a few neighbours of a random place, because the key behind a wide gap would otherwise come up too
+        often; in a database of no more keys than that, all are equally likely.
+        """
+        rng = self._all.rng
+        start = u64(rng.getrandbits(64))
+        around = chain(self.records(start), self.records())
+        sample = list(dict.fromkeys(key for key, _ in islice(around, _RANDOM_SAMPLE)))
+        return rng.choice(sample) if sample else None
