@@ -86,6 +86,15 @@ class Engine(ReadView, Protocol):
     def close(self) -> None: ...
 
 
+MAX_KEY_BYTES = 511
+
+
+def check_key(key: bytes) -> None:
+    """Every engine refuses the same keys, in reads as in writes."""
+    if not 1 <= len(key) <= MAX_KEY_BYTES:
+        raise ValueError(f"a key has 1 to {MAX_KEY_BYTES} bytes, not {len(key)}")
+
+
 def sorted_items(puts: dict[bytes, bytes | None]) -> Iterable[tuple[bytes, bytes | None]]:
     """Key order: what a B+tree takes fastest."""
     return sorted(puts.items(), key=lambda item: item[0])
