@@ -231,7 +231,9 @@ class Executor:
             return None
         first = logged.pop(0)
         popped = self.view.inflight.pop(0)
-        assert popped is first.batch and first.term == term, "entries are applied in the order in which they were logged"
+        assert popped is first.batch and first.term == term, (
+            "entries are applied in the order in which they were logged"
+        )
         if self.view.pinned is popped:
             self.view.pinned = None
         return first.batch, first.data_bytes

@@ -154,7 +154,9 @@ class ClusterControl(Protocol):
         and is promoted once it has caught up, so that quorum never depends on an empty log."""
         ...
 
-    async def add_learner(self, node_id: str, address: str, previous_index: int, *, timeout: float | None = None) -> int: ...
+    async def add_learner(
+        self, node_id: str, address: str, previous_index: int, *, timeout: float | None = None
+    ) -> int: ...
 
     async def promote_learner(
         self,

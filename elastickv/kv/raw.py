@@ -166,6 +166,8 @@ class Page:
     """Where the rest begins (forward) or ends (reverse); None when the scan is complete."""
     ts: int
     """Read the rest at this timestamp to see the same snapshot."""
+    size: int
+    """Bytes that the pairs count for."""
 
 
 def scan(
@@ -179,17 +181,19 @@ def scan(
     keys_only: bool = False,
     max_visited: int = 4096,
     max_bytes: int = 1 << 26,
+    pair_bytes: int = 0,
     retention_ms: int = DEFAULT_RETENTION_MS,
 ) -> Page:
     """Up to `limit` pairs with start <= key < end (end b"": to the end) as they were at `ts` (0: now).
 
     Looks at no more than `max_visited` keys, deleted and too young ones included, so that one turn of the executor
-    stays short; the page says where to go on. Raises TOO_LARGE when the pairs exceed `max_bytes`.
+    stays short; the page says where to go on. Raises TOO_LARGE when the pairs, each
+    counted as its key, its value and `pair_bytes`, exceed `max_bytes`.
     """
     check_timestamp(view, ts, retention_ms)
     pairs: list[tuple[bytes, bytes]] = []
     if limit <= 0 or (end and start >= end):
-        return Page(pairs, None, ts)
+        return Page(pairs, None, ts, 0)
     size = 0
     # No key is longer than the limit, so a longer bound says the same when it is cut one byte behind the limit.
     low, high = CURRENT + start[: MAX_KEY_BYTES + 1], CURRENT + end[: MAX_KEY_BYTES + 1] if end else _CURRENT_END
@@ -197,17 +201,17 @@ def scan(
         key = stored[1:]
         value = _value_at(view, key, record, ts, keys_only)
         if value is not None:
-            size += len(key) + len(value) + 16
+            size += len(key) + len(value) + pair_bytes
             if size > max_bytes:
-                raise KvError(Fault.TOO_LARGE, f"the answer exceeds {max_bytes} bytes; ask for fewer pairs at a time")
+                raise KvError(Fault.TOO_LARGE, "the answer would be too large; ask for fewer pairs at a time")
             pairs.append((key, value))
             if len(pairs) == limit:
                 break
         if visited == max_visited:
             if ts == 0:
                 _rest_on_clock(view)
-            return Page(pairs, key if reverse else key + b"\0", ts or view.last_timestamp)
-    return Page(pairs, None, ts)
+            return Page(pairs, key if reverse else key + b"\0", ts or view.last_timestamp, size)
+    return Page(pairs, None, ts, size)
 
 
 def _value_at(view: View, key: bytes, record: bytes, ts: int, keys_only: bool = False) -> bytes | None:
