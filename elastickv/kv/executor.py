@@ -8,8 +8,8 @@ What a reply rests on:
 
 - writes, and reads that saw a write of the forming batch: on that batch. Its entry is logged after the request came in,
   so its commit alone proves that nothing newer was missed.
-- reads that saw a write in flight: on that batch *and* on proof that this node still led when it read. With a lease that
-  proof is at hand; without one the reply moves to the forming batch, which then is proposed even if it is empty.
+- reads that saw a write in flight: on that batch *and* on proof that this node still led when it read. With a lease
+  that proof is at hand; without one the reply moves to the forming batch, which then is proposed even if it is empty.
 - other reads: nothing while the lease holds, else one ReadIndex round that all waiting reads share.
 
 The lease is looked at after the reads were done, never before.
@@ -231,9 +231,9 @@ class Executor:
             return None
         first = logged.pop(0)
         popped = self.view.inflight.pop(0)
-        assert popped is first.batch and first.term == term, (
-            "entries are applied in the order in which they were logged"
-        )
+        # Entries are applied in the order in which they were logged.
+        assert popped is first.batch
+        assert first.term == term
         if self.view.pinned is popped:
             self.view.pinned = None
         return first.batch, first.data_bytes

@@ -2,9 +2,9 @@
 
 `--raftBootstrap` may stay on the command line for ever: it only means something to a node without state, and even then
 it founds nothing before it has asked around. Founding waits until a majority of the listed members answers and every
-one that answers is fresh. If one of them already belongs to a cluster, this node's disk is the one that is new: it waits
-to be contacted (and will be recognised as amnesiac, see `gate`). So a first node that lost its disk can never found a
-second cluster over the first one while any of its members can be reached.
+one that answers is fresh. If one of them already belongs to a cluster, this node's disk is the one that is new: it
+waits to be contacted (and will be recognised as amnesiac, see `gate`). So a first node that lost its disk can never
+found a second cluster over the first one while any of its members can be reached.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One Raft group on this node: log, core, executor and state, and the loop that moves work between them.
 
 The core decides, `pump` does, in the order that `raft.ready` promises is safe. Nothing here waits: messages are posted,
-writes to the log go to the log writer's thread and come back as a callback, flushes go to the flusher's thread. So there
-is no task per request and no await on the way of a write; everything runs in callbacks of one event loop.
+writes to the log go to the log writer's thread and come back as a callback, flushes go to the flusher's thread. So
+there is no task per request and no await on the way of a write; everything runs in callbacks of one event loop.
 
     front end -> executor -> propose -> [core] -> messages to peers
                                               \\-> log writer -> persisted -> [core] -> committed -> applied -> replies
@@ -203,7 +203,8 @@ class Group:
             if applied.index < first - 1:
                 raise KvError(
                     Fault.INTERNAL,
-                    f"the log begins at {first} but the state only reaches {applied.index}: the data directory lost files",
+                    f"the log begins at {first} but the state only reaches {applied.index}: "
+                    "the data directory has lost files",
                 )
             _log.warning("log restarts behind the state at index %d", applied.index)
             self.log.install_snapshot(SnapshotMeta(applied.index, applied.term, applied.conf_state))

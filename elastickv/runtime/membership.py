@@ -395,5 +395,5 @@ def _require(node_id: str, address: str) -> None:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise KvError(Fault.BAD_REQUEST, f"{address} is not an address: host:port is expected")
-    if host in ("0.0.0.0", "[::]", "::"):  # noqa: S104  # refused, not bound
+    if host in ("0.0.0.0", "[::]", "::"):  # refused, not bound
         raise KvError(Fault.BAD_REQUEST, f"{address} is not an address that other members can reach")

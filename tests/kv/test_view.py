@@ -1,0 +1,180 @@
+"""The view against a plain dict: whatever lies in which layer, it is one ordered map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elastickv.clock import ManualClock
+from elastickv.kv.hybrid_clock import HybridClock
+from elastickv.kv.layers import Layer
+from elastickv.kv.view import Batch, View
+
+
+class DictEngine:
+    """The flushed layer as a dict."""
+
+    def __init__(self) -> None:
+        self.data: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.data.get(key)
+
+    def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        for key in sorted(self.data, reverse=reverse):
+            if start <= key and (not end or key < end):
+                yield key, self.data[key]
+
+    def flush(self, layer: Layer) -> None:
+        for start, end in layer.ranges:
+            for key in [key for key in self.data if start <= key and (not end or key < end)]:
+                del self.data[key]
+        for key, value in layer.puts.items():
+            if value is None:
+                self.data.pop(key, None)
+            else:
+                self.data[key] = value
+
+
+def new_view() -> tuple[View, DictEngine]:
+    engine = DictEngine()
+    return View(engine, HybridClock(ManualClock())), engine
+
+
+KEYS = st.binary(min_size=1, max_size=2).map(lambda raw: bytes(byte % 5 + 97 for byte in raw))
+ENDS = st.one_of(KEYS, st.just(b""))
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), KEYS, st.binary(max_size=2)),
+        st.tuples(st.just("delete"), KEYS),
+        st.tuples(st.just("delete_range"), KEYS, ENDS),
+        st.tuples(st.just("propose")),
+        st.tuples(st.just("commit")),
+        st.tuples(st.just("freeze")),
+        st.tuples(st.just("flush")),
+        st.tuples(st.just("try"), KEYS, ENDS, st.booleans()),
+        st.tuples(st.just("scan"), KEYS),
+    ),
+    max_size=30,
+)
+
+
+def play(view: View, engine: DictEngine, model: dict[bytes, bytes], steps: list[tuple[object, ...]]) -> None:
+    sequence = 0
+    for step in steps:
+        match step:
+            case ("put", bytes() as key, bytes() as value):
+                view.put(key, value)
+                model[key] = value
+            case ("delete", bytes() as key):
+                view.delete(key)
+                model.pop(key, None)
+            case ("delete_range", bytes() as start, bytes() as end):
+                view.delete_range(start, end)
+                for key in [key for key in model if start <= key and (not end or key < end)]:
+                    del model[key]
+            case ("propose",):
+                view.inflight.append(view.forming)
+                sequence += 1
+                view.forming = Batch(sequence)
+            case ("commit",) if view.inflight:
+                view.applied.merge(view.inflight.pop(0))
+            case ("freeze",) if view.frozen is None:
+                view.frozen, view.applied = view.applied, Layer()
+            case ("flush",) if view.frozen is not None:
+                engine.flush(view.frozen)
+                view.frozen = None
+            case ("try", bytes() as key, bytes() as end, bool() as keep):
+                view.begin()
+                view.put(key, b"tried")
+                view.delete_range(key + b"\0", end)
+                if keep:
+                    view.keep()
+                    model[key] = b"tried"
+                    for other in [one for one in model if key + b"\0" <= one and (not end or one < end)]:
+                        del model[other]
+                else:
+                    view.undo()
+            case ("scan", bytes() as key):
+                list(view.scan(key, b""))  # builds the ordered index in the middle of things
+
+
+@settings(max_examples=400)
+@given(STEPS, KEYS, ENDS)
+def test_any_history_reads_like_a_dict(steps: list[tuple[object, ...]], start: bytes, end: bytes) -> None:
+    view, engine = new_view()
+    model: dict[bytes, bytes] = {}
+    play(view, engine, model, steps)
+    expected = sorted((key, value) for key, value in model.items() if start <= key and (not end or key < end))
+    assert list(view.scan(start, end)) == expected
+    assert list(view.scan(start, end, reverse=True)) == expected[::-1]
+    for key in {start, *model, *(key for key, _ in expected)}:
+        assert view.get(key) == model.get(key)
+
+
+def test_a_long_scan_finds_its_place_again_when_keys_come_in_between() -> None:
+    view, _ = new_view()
+    for number in range(0, 1000, 2):
+        view.put(b"%04d" % number, b"")
+    seen = []
+    for key, _ in view.scan(b"", b""):
+        seen.append(key)
+        view.put(b"%04d" % (int(key) + 1), b"")
+        if len(seen) > 2000:
+            break
+    assert {b"%04d" % number for number in range(0, 1000, 2)} <= set(seen)
+    assert seen == sorted(seen)
+
+
+def test_an_answer_from_an_unconfirmed_batch_says_so() -> None:
+    view, engine = new_view()
+    engine.data[b"old"] = b"1"
+    view.put(b"flying", b"1")
+    flying = view.forming
+    view.inflight.append(flying)
+    view.forming = Batch(1)
+    view.dependency = None
+    assert view.get(b"old") == b"1"
+    assert view.dependency is None
+    assert view.get(b"flying") == b"1"
+    assert view.dependency is flying
+    view.put(b"forming", b"1")
+    assert view.get(b"flying") == b"1"
+    assert view.dependency is view.forming, "the newest batch counts"
+
+
+def test_a_scan_rests_on_the_unconfirmed_keys_it_met_and_on_no_others() -> None:
+    view, engine = new_view()
+    engine.data |= {b"a": b"1", b"m": b"1"}
+    view.delete(b"m")
+    view.dependency = None
+    assert list(view.scan(b"a", b"b")) == [(b"a", b"1")]
+    assert view.dependency is None
+    assert list(view.scan(b"a", b"z")) == [(b"a", b"1")]
+    assert view.dependency is view.forming
+
+
+def test_absence_in_an_unconfirmed_range_rests_on_it() -> None:
+    view, engine = new_view()
+    engine.data[b"k"] = b"1"
+    view.delete_range(b"a", b"z")
+    view.dependency = None
+    assert view.get(b"k") is None
+    assert view.dependency is view.forming
+    view.dependency = None
+    assert list(view.scan(b"b", b"c")) == []
+    assert view.dependency is view.forming
+
+
+def test_undo_keeps_timestamps_and_moves_the_dependency_out() -> None:
+    view, _ = new_view()
+    view.begin()
+    stamp = view.timestamp()
+    view.put(b"k", b"v")
+    view.undo()
+    assert view.get(b"k") is None
+    assert view.forming.timestamp == stamp
+    assert view.dependency is view.forming
+    assert view.timestamp() > stamp
