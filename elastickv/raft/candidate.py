@@ -93,6 +93,23 @@ def on_pre_vote_reply(core: Core, message: Message) -> None:
             core.become_follower(core.term, NOBODY)
 
 
+def learn_commit(core: Core, message: Message) -> None:
+    """A refusal tells what the voter knows to be committed; that is true in any term.
+
+    Without this a change of membership could lock everybody out. A leader that is demoted or removed applies that and
+    steps down; if the news of the commit is lost, those who remain still need its vote by the configuration they know,
+    it refuses because its log is longer, and it may not campaign itself. (Changes that take effect when they are
+    applied have this gap; TiKV's raft closes it the same way.)
+    """
+    log = core.log
+    if core.role is Role.LEADER or message.commit <= log.committed or not log.has(message.commit, message.log_term):
+        return
+    log.commit_to(message.commit)
+    if core.role is not Role.FOLLOWER and log.has_unapplied_config():
+        # The votes were counted by a configuration that is out of date.
+        core.become_follower(core.term, NOBODY)
+
+
 def _maybe_finish(core: Core) -> None:
     match core.tracker.vote_result():
         case VoteResult.WON:

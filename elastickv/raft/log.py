@@ -74,6 +74,13 @@ class RaftLog:
             raise Compacted(f"entry {index} is behind a snapshot")
         return self.storage.term(index)
 
+    def term_or_zero(self, index: int) -> int:
+        """0, which no entry has, when the term is not known (any more)."""
+        try:
+            return self.term(index)
+        except StorageError:
+            return 0
+
     def has(self, index: int, term: int) -> bool:
         """Whether the log contains this very entry; by log matching (thesis 3.5) everything before it agrees too."""
         try:

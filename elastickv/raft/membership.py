@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from elastickv.raft import confchange, replication
 from elastickv.raft.core import Core
+from elastickv.raft.log import InvariantViolated
 from elastickv.raft.types import NOBODY, ConfChange, ConfState, Role
 
 
@@ -17,6 +18,13 @@ def apply(core: Core, change: ConfChange) -> ConfState:
     index = core.unapplied_configs.popleft() if core.unapplied_configs else 0
     if 0 < index <= core.config_index:
         return core.conf_state  # a snapshot that came meanwhile contains it
+    if index > 1 and not core.tracker.config.voters:
+        # Applied to nothing, the change would leave a configuration of its own members only, which could elect a
+        # leader beside the real one.
+        raise InvariantViolated(
+            f"the configuration change at {index} meets an empty configuration: a log has to begin with the founding "
+            "configuration, in its first entry or in a snapshot before it"
+        )
     config = confchange.changed(core.tracker.config, change)
     if core.role is Role.LEADER:
         # Those who leave should hear that it is committed, after this nobody talks to them any more.

@@ -7,6 +7,8 @@ What the driver owes the core, beyond the order of a Ready:
 
 - A tick stands for time that has really passed since the tick before. After a pause there must not be a burst of ticks
   to catch up with: a burst would let a voter forget too early that a leader counts on it.
+- A log begins with the founding configuration: in a CONFIG entry at index 1, or in a snapshot before the first entry.
+  A node that joins learns it from there.
 - `now` is monotonic and never ahead of the clock.
 - For each SNAPSHOT message there will be a `report_snapshot`, sooner or later, when its data could not be delivered or
   has been.
@@ -238,6 +240,12 @@ class RawNode:
     @property
     def last_index(self) -> int:
         return self._core.log.last_index
+
+    @property
+    def durable_index(self) -> int:
+        """The log is on this node's disk up to here. State derived from later entries may be used, not made durable."""
+        log = self._core.log
+        return log.unstable.stable if log.unstable.snapshot is None else log.storage.first_index() - 1
 
     @property
     def conf_state(self) -> ConfState:

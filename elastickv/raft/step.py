@@ -14,11 +14,14 @@ from elastickv.raft.types import NOBODY, Kind, Message, Role
 Handler = Callable[[Core, Message], None]
 
 _VOTES = (Kind.VOTE, Kind.PRE_VOTE)
+_VOTE_REPLIES = (Kind.VOTE_REPLY, Kind.PRE_VOTE_REPLY)
 _FROM_LEADER = (Kind.APPEND, Kind.HEARTBEAT, Kind.SNAPSHOT)
 
 
 def step(core: Core, message: Message) -> None:
     kind, term = message.kind, message.term
+    if message.reject and kind in _VOTE_REPLIES:
+        candidate.learn_commit(core, message)
     if kind is not Kind.READ_INDEX:  # carries no term
         if term < core.term:
             _answer_the_past(core, message)
@@ -46,7 +49,7 @@ def _answer_the_past(core: Core, message: Message) -> None:
     if message.kind in _FROM_LEADER:
         core.promise(Message(Kind.APPEND_REPLY, message.sender, core.id, core.term))
     elif message.kind is Kind.PRE_VOTE:
-        core.promise(Message(Kind.PRE_VOTE_REPLY, message.sender, core.id, core.term, reject=True))
+        voter.refuse(core, message)
 
 
 def _on_elected_other(handler: Handler) -> Handler:

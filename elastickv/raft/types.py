@@ -148,13 +148,15 @@ class Message:
     term: int = 0
     log_term: int = 0
     """APPEND: term of the entry before `entries`. VOTE, PRE_VOTE: term of the candidate's last entry.
-    A rejecting APPEND_REPLY: the follower's term at `reject_hint`."""
+    A rejecting APPEND_REPLY: the follower's term at `reject_hint`.
+    A rejecting VOTE_REPLY or PRE_VOTE_REPLY: the voter's term at `commit`."""
     index: int = 0
     """APPEND: index of the entry before `entries`. APPEND_REPLY: last matching index, or the rejected one.
     VOTE, PRE_VOTE: the candidate's last index. READ_INDEX_REPLY: the read index."""
     entries: tuple[Entry, ...] = ()
     commit: int = 0
-    """APPEND, HEARTBEAT: the leader's commit index (for a HEARTBEAT never beyond what the peer is known to have)."""
+    """APPEND, HEARTBEAT: the leader's commit index (for a HEARTBEAT never beyond what the peer is known to have).
+    A rejecting VOTE_REPLY or PRE_VOTE_REPLY: the voter's commit index, see `candidate.learn_commit`."""
     reject: bool = False
     reject_hint: int = 0
     """A rejecting APPEND_REPLY: the follower's best guess of where the logs agree."""

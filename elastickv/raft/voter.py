@@ -39,13 +39,27 @@ def on_vote(core: Core, message: Message) -> None:
     if granted and not pre_vote:
         core.election_elapsed = 0
         core.vote = message.sender
+    if granted:
+        # A granted pre-vote speaks of the term asked for.
+        core.promise(Message(_reply_kind(message), message.sender, core.id, message.term))
+    else:
+        refuse(core, message)
+
+
+def refuse(core: Core, message: Message) -> None:
+    """Say no, and tell our term and what we know to be committed (`candidate.learn_commit` has the reason)."""
     core.promise(
         Message(
-            Kind.PRE_VOTE_REPLY if pre_vote else Kind.VOTE_REPLY,
+            _reply_kind(message),
             message.sender,
             core.id,
-            # A granted pre-vote speaks of the term asked for, a refusal tells our own.
-            message.term if granted else core.term,
-            reject=not granted,
+            core.term,
+            log_term=core.log.term_or_zero(core.log.committed),
+            commit=core.log.committed,
+            reject=True,
         )
     )
+
+
+def _reply_kind(message: Message) -> Kind:
+    return Kind.PRE_VOTE_REPLY if message.kind is Kind.PRE_VOTE else Kind.VOTE_REPLY

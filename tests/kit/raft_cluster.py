@@ -101,7 +101,8 @@ class Cluster:
         trace: Callable[[str], None] | None = None,
         **settings: int | float,
     ) -> None:
-        """`outsiders` start empty, with no configuration at all."""
+        """`outsiders` start empty, with no configuration at all. The members' logs begin behind a snapshot then, so
+        that an outsider that joins learns the founding configuration."""
         self.now = 0.0
         self.seed = seed
         self.settings: dict[str, int | float] = {"heartbeat_ticks": 2, "election_ticks": 10, "lease_seconds": 0.15}
@@ -115,8 +116,12 @@ class Cluster:
         self.lose: Callable[[Message], bool] = lambda message: False
         """Asked for each message; True loses it."""
         state = conf_state(voters, learners)
+        outsiders = tuple(outsiders)
         for id in [*state.voters, *state.learners]:
-            self.start(id, MemoryStorage(state))
+            storage = MemoryStorage(state)
+            if outsiders:
+                storage.persist(HardState(1, "", 1), snapshot=SnapshotMeta(1, 1, state))
+            self.start(id, storage, storage.first_index() - 1)
         for id in outsiders:
             self.start(id, MemoryStorage())
 
@@ -229,10 +234,15 @@ class Cluster:
             progressed = False
             if machine.node.has_ready():
                 ready = machine.node.ready()
+                if ready.role_changed:
+                    node = machine.node
+                    self.trace(f"{id}: {node.role.value} term={node.term} leader={node.leader or '-'}")
                 self.post(ready.messages)
                 machine.writes.append(ready)
                 self._apply(machine, ready)
                 machine.read_states += ready.read_states
+                for read in ready.read_states:
+                    self.trace(f"{id}: read {read.context.decode()} at {read.index}")
                 progressed = True
             if machine.writes and not machine.disk_held:
                 self.finish_write(id)
@@ -249,6 +259,7 @@ class Cluster:
             machine.applied.clear()
             machine.applied_index = ready.snapshot.index
             machine.conf_state_at[ready.snapshot.index] = ready.snapshot.conf_state
+            self.trace(f"{id}: installed snapshot {ready.snapshot.index}/{ready.snapshot.term}")
         machine.node.persisted(ready.number)
         self.post(ready.promises)
 
@@ -258,11 +269,14 @@ class Cluster:
                 try:
                     state = machine.node.apply_conf_change(parse_change(entry.data.decode()))
                     machine.conf_state_at[entry.index] = state
+                    self.trace(f"{machine.node.id}: {describe_conf(state)}")
                 except ValueError as refusal:
                     machine.refused_changes.append(str(refusal))
             machine.applied.append(entry)
             machine.applied_index = entry.index
             machine.node.applied_to(entry.index)
+        if ready.committed:
+            self.trace(f"{machine.node.id}: applied {','.join(map(describe_entry, ready.committed))}")
 
     # -- frequent wishes ------------------------------------------------------------------------------------------
 
@@ -305,7 +319,10 @@ class Cluster:
     def compact(self, id: NodeId, index: int | None = None) -> SnapshotMeta:
         """Make a snapshot of what `id` has applied, and cut its log."""
         machine = self.machines[id]
-        index = machine.applied_index if index is None else index
+        if index is None:
+            index = min(machine.applied_index, machine.node.durable_index)
+        if index <= machine.storage.first_index() - 1:
+            return machine.storage.snapshot()
         state = machine.conf_state_at[max(at for at in machine.conf_state_at if at <= index)]
         snapshot = machine.storage.make_snapshot(index, state)
         machine.storage.compact(index)
