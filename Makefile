@@ -1,0 +1,111 @@
+# One door for people and CI alike. `make help` lists the targets; everything else is a program that a target calls.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+# Written last by .ci/setup: the environment is complete and as new as the lock file.
+READY := $(VENV)/.complete
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+# Seeds of the simulation in `make test` and `make simulate`.
+SEEDS ?= 2000
+# How long `make soak` goes on, in seconds.
+SECONDS_OF_SOAK ?= 600
+# Where `make cluster` puts its five nodes: this address and the following ones.
+BASE ?= 127.0.0.11
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
+
+.PHONY: setup
+setup: $(READY) ## create .venv from the lock file and install what the tests need
+
+$(READY): requirements.lock pyproject.toml .ci/setup
+	@.ci/setup $(VENV)
+
+# ---- checks ---------------------------------------------------------------------------------------------------------
+
+.PHONY: check
+check: static unit ## format, lint, types, imports, generated code, unit tests
+
+.PHONY: static
+static: format-check lint types imports generated
+
+.PHONY: format
+format: $(READY) ## rewrite the sources in the one format
+	@ruff format .
+
+.PHONY: format-check
+format-check: $(READY)
+	@ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+
+.PHONY: lint
+lint: $(READY) ## ruff
+	@ruff check .
+
+.PHONY: types
+types: $(READY) ## mypy --strict
+	@mypy
+
+.PHONY: imports
+imports: $(READY) ## which room may know which
+	@lint-imports --no-cache
+
+.PHONY: generated
+generated: $(READY)
+	@$(PYTHON) proto/generate.py --check || { echo "run: make proto"; exit 1; }
+
+.PHONY: unit
+unit: $(READY) ## the tests that need no processes
+	@pytest -q
+
+.PHONY: test
+test: static ## check, end-to-end tests and SEEDS=2000 seeds of the simulation
+	@SIMULATION_SEEDS=$(SEEDS) pytest -q -m "not soak and not bench"
+
+.PHONY: simulate
+simulate: $(READY) ## SEEDS=2000 seeds of the simulation alone
+	@SIMULATION_SEEDS=$(SEEDS) pytest -q -m "not soak and not bench" tests/simulation
+
+.PHONY: soak
+soak: $(READY) ## faults for SECONDS_OF_SOAK=600 on real processes
+	@SOAK_SECONDS=$(SECONDS_OF_SOAK) pytest -q -m soak --timeout 0
+
+.PHONY: bench
+bench: $(READY) ## numbers; asserts nothing
+	@pytest -q -s -m bench --timeout 0
+
+# ---- programs -------------------------------------------------------------------------------------------------------
+
+.PHONY: cluster
+cluster: $(READY) ## five nodes from BASE=127.0.0.11 on, with the flags of the guide
+	@$(PYTHON) -m tests.kit.local_cluster start --base $(BASE) --fresh
+
+.PHONY: cluster-status
+cluster-status: $(READY) ## how those nodes are
+	@$(PYTHON) -m tests.kit.local_cluster status --base $(BASE)
+
+.PHONY: cluster-stop
+cluster-stop: $(READY) ## end those nodes
+	@$(PYTHON) -m tests.kit.local_cluster stop
+
+.PHONY: proto
+proto: $(READY) ## elastickv/pb from proto/
+	@$(PYTHON) proto/generate.py
+
+.PHONY: docs
+docs: $(READY) ## docs/flags.md from the declarations of the settings
+	@$(PYTHON) -c 'import elastickv.config as c; open("docs/flags.md", "w", encoding="utf-8").write(c.markdown())'
+
+.PHONY: lock
+lock: ## requirements.lock from pyproject.toml, in an environment of its own
+	@.ci/lock
+
+.PHONY: clean
+clean: cluster-stop ## everything that is not in git, except .venv
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
