@@ -43,6 +43,8 @@ class Flag(BitFlag):
     ALLOW_BUSY = auto()
     LOCAL = auto()
     """Ours: answered by the node that the client is connected to, never forwarded to the leader."""
+    SESSION = auto()
+    """Ours: looks at or changes the state of the session, or may not answer at once (`session.Later`)."""
 
 
 @dataclass(frozen=True, slots=True)
