@@ -246,6 +246,12 @@ class StorageSettings:
         "1gb",
         "address space that each store begins with; it grows by itself and occupies no disk before it is used",
     )
+    reserve_bytes: int = flag(
+        "storageReserveBytes",
+        size(least=0, most=1 << 44),
+        "64mb",
+        "free disk space (at most a quarter of the disk) below which writes are refused while reads go on",
+    )
 
 
 @dataclass(frozen=True, slots=True)
