@@ -223,7 +223,7 @@ GRPC_DURATION = _declare(
 # ---- storage --------------------------------------------------------------------------------------------------------
 
 STORAGE_FLUSH_DURATION = _declare(
-    Type.HISTOGRAM, "elastickv_storage_flush_duration_seconds", "Durable commits of applied changes.", "group"
+    Type.SUMMARY, "elastickv_storage_flush_duration_seconds", "Durable commits of applied changes.", "group"
 )
 STORAGE_MEMTABLE_BYTES = _gauge("elastickv_storage_memtable_bytes", "Applied changes that are not flushed.", "group")
 STORAGE_STATE_BYTES = _gauge("elastickv_storage_state_bytes", "State on disk.", "group")
