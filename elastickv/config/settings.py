@@ -71,7 +71,7 @@ class RaftSettings:
         "raftDynamoMap",
         ADDRESS_MAP,
         "",
-        "where the DynamoDB door of each node is; when empty, followers reach the leader through gRPC",
+        "where the DynamoDB door of each node is; that door offers no operations yet, so nothing asks for it",
     )
     heartbeat_interval: float = flag(
         "heartbeatInterval",
