@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from elastickv.raft.node import ProposalDropped
 from elastickv.raft.types import Kind, Message, Role
@@ -36,7 +37,9 @@ class RaftScript:
     def do_cluster(self, words: list[str], options: dict[str, str]) -> None:
         """cluster 123 learners=4 outsiders=5 setting=value: a new one, everybody a follower."""
         learners, outsiders = options.pop("learners", ""), options.pop("outsiders", "")
-        settings = {name: float(value) if "." in value else int(value) for name, value in options.items()}
+        settings: dict[str, Any] = {
+            name: float(value) if "." in value else int(value) for name, value in options.items()
+        }
         self.cluster = Cluster(words[0], learners, outsiders=outsiders, trace=self.seen.append, **settings)
 
     def do_elect(self, words: list[str], options: dict[str, str]) -> None:
