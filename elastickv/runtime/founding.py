@@ -55,7 +55,7 @@ class Founder:
         report: Callable[[str], None],
         *,
         interval: float = 0.3,
-        probe_timeout: float = 1.0,
+        probe_timeout: float = 0.5,
     ) -> None:
         self._node_id = node_id
         self._members = members

@@ -9,9 +9,10 @@ committed entries. It is refused and reported until an operator replaces it (rem
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from elastickv.raft.types import ConfState, Member, NodeId
+from elastickv.raft.types import ConfChange, ConfChangeKind, ConfChangeStep, ConfState, Member, NodeId
+from elastickv.storage.codec import encode_conf_change
 from elastickv.transport.base import AMNESIAC, WRONG_CLUSTER, Hello, Refusal
 
 _log = logging.getLogger(__name__)
@@ -32,8 +33,8 @@ class Gate:
         """Peers that this node refuses, or that refuse it, and why."""
         self.heard_at: dict[NodeId, float] = {}
         """Monotonic time of the last message from each peer."""
-        self.problem = ""
-        """Why this node cannot take part; empty when it can."""
+        self._amnesia = ""
+        """What a member said that does not know this node's instance."""
 
     def configure(self, conf_state: ConfState) -> None:
         """A new configuration is in force."""
@@ -45,7 +46,20 @@ class Gate:
                 del self.refused[node_id]
         own = self.members.get(self._node_id)
         if own is not None and (not own.instance or own.instance == self._hello().instance):
-            self.problem = ""
+            self._amnesia = ""
+
+    @property
+    def problem(self) -> str:
+        """Why this node cannot take part; empty when it can."""
+        if self._amnesia:
+            return self._amnesia
+        strangers = [
+            refusal.reason
+            for node_id, refusal in self.refused.items()
+            if refusal.code == WRONG_CLUSTER and node_id in self.voters
+        ]
+        # One stranger at a member's address is that one's problem; a majority of them is ours.
+        return f"{WRONG_CLUSTER}: {strangers[0]}" if strangers and len(strangers) > (len(self.voters) - 1) // 2 else ""
 
     def check(self, peer: Hello) -> Refusal | None:
         """None lets the peer in. May adopt the peer's cluster when this node has none."""
@@ -53,7 +67,7 @@ class Gate:
         if refusal is None:
             self.instances[peer.node_id] = peer.instance
             self.refused.pop(peer.node_id, None)
-        elif self.refused.get(peer.node_id) != refusal:
+        elif peer.node_id not in self.refused or self.refused[peer.node_id].code != refusal.code:
             self.refused[peer.node_id] = refusal
             _log.error("peer refused: %s", refusal.reason, extra={"peer": peer.node_id, "code": refusal.code})
         return refusal
@@ -79,9 +93,13 @@ class Gate:
 
     def refused_us(self, node_id: NodeId, refusal: Refusal) -> None:
         """A peer turned this node down."""
-        if self.problem != refusal.reason and refusal.code in (AMNESIAC, WRONG_CLUSTER):
+        if refusal.code == AMNESIAC:
+            if not self._amnesia:
+                _log.error("refused by a peer: %s", refusal.reason, extra={"peer": node_id, "code": refusal.code})
+            self._amnesia = f"{AMNESIAC}: {refusal.reason}"
+        elif refusal.code == WRONG_CLUSTER and node_id not in self.refused:
+            self.refused[node_id] = refusal
             _log.error("refused by a peer: %s", refusal.reason, extra={"peer": node_id, "code": refusal.code})
-            self.problem = f"{refusal.code}: {refusal.reason}"
 
     def unbound(self) -> list[tuple[NodeId, str]]:
         """Members whose instance the configuration does not know yet, with the one they introduced themselves by."""
@@ -92,3 +110,9 @@ class Gate:
             for member in self.members.values()
             if not member.instance and seen.get(member.id)
         ]
+
+
+def binding(unbound: Sequence[tuple[NodeId, str]]) -> bytes:
+    """The configuration entry that records instances."""
+    steps = tuple(ConfChangeStep(ConfChangeKind.UPDATE, node_id, instance=instance) for node_id, instance in unbound)
+    return encode_conf_change(ConfChange(steps))

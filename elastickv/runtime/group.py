@@ -43,7 +43,7 @@ from elastickv.raft.types import (
 )
 from elastickv.runtime.flushing import Flushing
 from elastickv.runtime.founding import Founder, founding_log, new_cluster_id
-from elastickv.runtime.gate import Gate
+from elastickv.runtime.gate import Gate, binding
 from elastickv.runtime.snapshots import Snapshots
 from elastickv.runtime.waiting import Waiting
 from elastickv.storage.codec import decode_conf_change
@@ -210,7 +210,7 @@ class Group:
             self.log.install_snapshot(SnapshotMeta(applied.index, applied.term, applied.conf_state))
 
     async def start(self, *, bootstrap: bool, members: tuple[Member, ...]) -> None:
-        """Begin to tick; found the cluster when asked to and safe. `members` empty: this node alone."""
+        """Begin to talk and to tick; found the cluster when asked to and safe. `members` empty: this node alone."""
         await self.transport.start(self)
         self.transport.set_peers(self.gate.members)
         self._ticked_at = self.clock.monotonic()
@@ -315,8 +315,6 @@ class Group:
         self._bind_after = now + 0.2
         unbound = self.gate.unbound()
         if unbound and self.node.leader_ready:
-            from elastickv.runtime.membership import binding  # the module needs Group for its types
-
             try:
                 self.node.propose_config(binding(unbound))
             except ProposalDropped:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from elastickv.errors import Fault, KvError
 from elastickv.kv.ports import ClusterStatus, MemberStatus
 from elastickv.raft.node import ProposalDropped
-from elastickv.raft.types import ConfChange, ConfChangeKind, ConfChangeStep, NodeId, Role
+from elastickv.raft.types import ConfChange, ConfChangeKind, ConfChangeStep, Role
 from elastickv.runtime.group import Group
 from elastickv.storage.codec import encode_conf_change
 
@@ -22,12 +22,6 @@ T = TypeVar("T")
 _CAUGHT_UP_ENTRIES = 64
 """A learner this close to the leader's log counts as caught up."""
 _POLL_SECONDS = 0.02
-
-
-def binding(unbound: Sequence[tuple[NodeId, str]]) -> bytes:
-    """The configuration entry that records instances."""
-    steps = tuple(ConfChangeStep(ConfChangeKind.UPDATE, node_id, instance=instance) for node_id, instance in unbound)
-    return encode_conf_change(ConfChange(steps))
 
 
 class GroupControl:
