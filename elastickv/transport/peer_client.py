@@ -13,7 +13,8 @@ from random import Random
 import grpc
 
 from elastickv.raft.types import NodeId
-from elastickv.transport.base import WRONG_NODE, Hello, Inbox, Refusal
+from elastickv.transport.base import Hello, Inbox, Refusal
+from elastickv.transport.introductions import judge_callee
 from elastickv.transport.links import STREAM_ERRORS, Links
 from elastickv.transport.settings import TransportSettings
 from elastickv.transport.wire import (
@@ -30,13 +31,6 @@ SERVICE = "elastickv.peer.v1.Peer"
 STREAM_METHOD = f"/{SERVICE}/Stream"
 SNAPSHOT_METHOD = f"/{SERVICE}/Snapshot"
 PROBE_METHOD = f"/{SERVICE}/Probe"
-
-
-def judge(inbox: Inbox, expected: NodeId, hello: Hello) -> Refusal | None:
-    """What is wrong with the node that answered a call to `expected`."""
-    if hello.node_id != expected:
-        return Refusal(WRONG_NODE, f"called {expected}, but {hello.node_id} answers")
-    return inbox.check_peer(hello)
 
 
 class Backoff:
@@ -97,7 +91,7 @@ class PeerClient:
                 if isinstance(opening, Refusal):
                     self._inbox.peer_refused_us(self.node_id, opening)
                     return
-                refusal = judge(self._inbox, self.node_id, opening.hello)
+                refusal = judge_callee(self._inbox, self.node_id, opening.hello)
                 if refusal is not None:
                     await call.write(write_refusal(refusal))
                     await call.done_writing()

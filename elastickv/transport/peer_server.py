@@ -13,11 +13,11 @@ from typing import Protocol
 import grpc
 
 from elastickv.raft.types import NodeId
-from elastickv.transport.base import WRONG_NODE, Hello, Inbox, Refusal
+from elastickv.transport.base import Hello, Inbox, Refusal
+from elastickv.transport.introductions import judge_caller
 from elastickv.transport.links import Links
 from elastickv.transport.peer_client import SERVICE
 from elastickv.transport.wire import (
-    Introduction,
     WireError,
     read_opening,
     write_introduction,
@@ -59,22 +59,12 @@ class StreamServer:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         if isinstance(opening, Refusal):
             return  # of a peer that does not even say who it is
-        refusal = judge_caller(self._own_id, self._inbox, opening)
+        refusal = judge_caller(self._inbox, self._own_id, opening.hello, opening.callee)
         if refusal is not None:
             await context.write(write_refusal(refusal))
             return
         await context.write(write_introduction(self._inbox.hello()))
         await self._links.carry(context, opening.hello, opened_by_us=False)
-
-
-def judge_caller(own_id: NodeId, inbox: Inbox, introduction: Introduction) -> Refusal | None:
-    """What is wrong with a caller, or with whom it wants to call."""
-    hello, callee = introduction.hello, introduction.callee
-    if callee != own_id:
-        return Refusal(WRONG_NODE, f"{hello.node_id} called {callee}, but this is {own_id}")
-    if hello.node_id == own_id:
-        return Refusal(WRONG_NODE, f"{hello.address} calls itself {own_id}, as this node does")
-    return inbox.check_peer(hello)
 
 
 def peer_handlers(service: PeerService) -> grpc.GenericRpcHandler[bytes, bytes]:

@@ -25,8 +25,9 @@ _COMMON_OPTIONS: Final[GrpcOptions] = (
 class TransportSettings:
     max_queued_messages: int = 4096
     """Per peer. A message that finds the queue full is dropped; the core sends again."""
-    max_queued_bytes: int = 64 << 20
-    """Per peer. An empty queue takes any message, however large."""
+    max_queued_bytes: int = 128 << 20
+    """Per peer. An empty queue takes any message, however large. Above the core's `max_inflight_bytes`, so that what
+    the core lets go fits."""
     max_packet_bytes: int = 4 << 20
     """Queued messages leave together in packets of at most this size (a single message may be larger)."""
     connect_seconds: float = 2.0

@@ -26,9 +26,10 @@ import grpc
 
 from elastickv.raft.types import Message, NodeId, SnapshotMeta
 from elastickv.transport.base import Inbox, Refusal
+from elastickv.transport.introductions import judge_callee, judge_caller
 from elastickv.transport.links import STREAM_ERRORS
-from elastickv.transport.peer_client import SNAPSHOT_METHOD, Backoff, judge
-from elastickv.transport.peer_server import Context, judge_caller
+from elastickv.transport.peer_client import SNAPSHOT_METHOD, Backoff
+from elastickv.transport.peer_server import Context
 from elastickv.transport.settings import TransportSettings
 from elastickv.transport.snapshot_files import (
     Damaged,
@@ -160,7 +161,7 @@ class _Attempt:
                 answer = await self._read(call)
             if isinstance(answer, SnapshotEnd):
                 return self._verdict(answer)
-            refusal = judge(self._inbox, self._message.to, answer.hello)
+            refusal = judge_callee(self._inbox, self._message.to, answer.hello)
             if refusal is not None:
                 logger.warning("no snapshot for %s: %s", self._message.to, refusal.reason)
                 return False
@@ -269,7 +270,8 @@ class SnapshotReceiver:
         begin = read_snapshot(packet)
         if not isinstance(begin, SnapshotBegin):
             raise WireError("a transfer begins with a description")
-        refusal = judge_caller(self._own_id, self._inbox, begin.introduction)
+        who = begin.introduction
+        refusal = judge_caller(self._inbox, self._own_id, who.hello, who.callee)
         if refusal is not None:
             return SnapshotEnd(False, refusal.code, refusal.reason)
         task = asyncio.current_task()
