@@ -77,9 +77,9 @@ def service(
     descriptor: ServiceDescriptor, methods: Methods, gate: Gate, finished: Finished = ignore
 ) -> grpc.GenericRpcHandler[Any, Any]:
     """gRPC handlers for all RPCs of the service."""
-    if methods.keys() != descriptor.methods_by_name.keys():
-        difference = sorted(methods.keys() ^ descriptor.methods_by_name.keys())
-        raise ValueError(f"{descriptor.full_name}: RPCs and methods differ in {difference}")
+    difference = methods.keys() ^ set(descriptor.methods_by_name)
+    if difference:
+        raise ValueError(f"{descriptor.full_name}: RPCs and methods differ in {sorted(difference)}")
     handlers = {name: _handler(descriptor.methods_by_name[name], run, gate, finished) for name, run in methods.items()}
     return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
 
