@@ -17,6 +17,7 @@ from typing import Final
 
 from elastickv.kv.keyspace import LONG_KEY, hash_of, read_u32, read_u64, redis_prefix, u32, u64
 
+_LARGE: Final = 1 << 16
 PREFIX_LENGTH: Final = len(redis_prefix(0))
 _HASH_END: Final = PREFIX_LENGTH + len(hash_of(b""))
 
@@ -73,6 +74,13 @@ class Record:
     @property
     def view(self) -> memoryview:
         return memoryview(self.raw)[self.start :]
+
+    def part(self, start: int = 0, end: int | None = None) -> bytes | memoryview:
+        """Payload from `start` to `end` (neither negative) for a reply: a view when it is too large to copy lightly."""
+        stop = len(self.raw) if end is None else self.start + end
+        if stop - start < _LARGE:
+            return self.raw[self.start + start : stop]
+        return memoryview(self.raw)[self.start + start : stop]
 
     @property
     def length(self) -> int:

@@ -1,0 +1,349 @@
+"""Keys whatever they hold: delete, look for, rename, copy, move, list.
+
+Deadlines are in `key_expiry`, OBJECT, DUMP and RESTORE in `key_objects`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from elastickv.redis_api import glob
+from elastickv.redis_api.argument_docs import integer, key, token, word
+from elastickv.redis_api.arguments import integer as read_integer
+from elastickv.redis_api.errors import (
+    DB_OUT_OF_RANGE,
+    INVALID_CURSOR,
+    NO_SUCH_KEY,
+    SAME_OBJECT,
+    SYNTAX,
+    RedisError,
+)
+from elastickv.redis_api.registry import ALL_KEYS, COMMANDS, NO_KEYS, ONE_KEY, Flag, KeySpan, Reply
+from elastickv.redis_api.replies import OK, Simple
+from elastickv.redis_api.session import Call
+from elastickv.redis_api.values.database import Database
+from elastickv.redis_api.values.records import TYPE_NAMES
+
+_TWO_KEYS: Final = KeySpan(1, 2, 1)
+_TYPES: Final = {type: Simple(name) for type, name in TYPE_NAMES.items()}
+_NO_TYPE: Final = Simple(b"none")
+_SCAN_COUNT: Final = 10
+_MAX_CURSOR: Final = (1 << 64) - 1
+
+
+def _delete(call: Call) -> Reply:
+    delete = call.db.delete
+    return sum(map(delete, call.argv[1:]))
+
+
+@COMMANDS.command(
+    "del",
+    arity=-2,
+    flags=Flag.WRITE,
+    keys=ALL_KEYS,
+    group="generic",
+    since="1.0.0",
+    complexity="O(N) for N keys; what large values leave behind is cleared away in the background",
+    key_access=("RM DELETE",),
+    arguments=(key(multiple=True),),
+)
+def del_(call: Call) -> Reply:
+    """Deletes keys; the reply is how many were there."""
+    return _delete(call)
+
+
+@COMMANDS.command(
+    "unlink",
+    arity=-2,
+    flags=Flag.WRITE | Flag.FAST,
+    keys=ALL_KEYS,
+    group="generic",
+    since="4.0.0",
+    complexity="O(N) for N keys",
+    key_access=("RM DELETE",),
+    arguments=(key(multiple=True),),
+)
+def unlink(call: Call) -> Reply:
+    """Deletes keys, as DEL does; the reply is how many were there."""
+    return _delete(call)
+
+
+def _count(call: Call) -> Reply:
+    read = call.db.read
+    return sum(read(name) is not None for name in call.argv[1:])
+
+
+@COMMANDS.command(
+    "exists",
+    arity=-2,
+    flags=Flag.READONLY | Flag.FAST,
+    keys=ALL_KEYS,
+    group="generic",
+    since="1.0.0",
+    complexity="O(N) for N keys",
+    key_access=("RO",),
+    history=(("3.0.3", "Takes several keys."),),
+    arguments=(key(multiple=True),),
+)
+def exists(call: Call) -> Reply:
+    """Counts which of the keys exist; a key named twice counts twice."""
+    return _count(call)
+
+
+@COMMANDS.command(
+    "touch",
+    arity=-2,
+    flags=Flag.READONLY | Flag.FAST,
+    keys=ALL_KEYS,
+    group="generic",
+    since="3.2.1",
+    complexity="O(N) for N keys",
+    key_access=("RO",),
+    arguments=(key(multiple=True),),
+)
+def touch(call: Call) -> Reply:
+    """Counts which of the keys exist (times of access are not kept)."""
+    return _count(call)
+
+
+@COMMANDS.command(
+    "type",
+    arity=2,
+    flags=Flag.READONLY | Flag.FAST,
+    keys=ONE_KEY,
+    group="generic",
+    since="1.0.0",
+    complexity="O(1)",
+    key_access=("RO",),
+    arguments=(key(),),
+)
+def type_(call: Call) -> Reply:
+    """Returns the type of what is stored at a key."""
+    record = call.db.read(call.argv[1])
+    return _TYPES[record.type] if record is not None else _NO_TYPE
+
+
+@COMMANDS.command(
+    "rename",
+    arity=3,
+    flags=Flag.WRITE,
+    keys=_TWO_KEYS,
+    group="generic",
+    since="1.0.0",
+    complexity="O(1)",
+    key_access=("RW ACCESS DELETE", "OW UPDATE"),
+    arguments=(key(), key("newkey", 1)),
+)
+def rename(call: Call) -> Reply:
+    """Gives a key another name; what was stored there before is lost."""
+    _, old, new = call.argv
+    db = call.db
+    record = db.lookup(old)
+    if record is None:
+        raise NO_SUCH_KEY
+    if old != new:
+        db.store_record(new, record)
+        db.delete(old)
+    return OK
+
+
+@COMMANDS.command(
+    "renamenx",
+    arity=3,
+    flags=Flag.WRITE | Flag.FAST,
+    keys=_TWO_KEYS,
+    group="generic",
+    since="1.0.0",
+    complexity="O(1)",
+    key_access=("RW ACCESS DELETE", "OW INSERT"),
+    history=(("3.2.0", "The same name twice is no error any more."),),
+    arguments=(key(), key("newkey", 1)),
+)
+def renamenx(call: Call) -> Reply:
+    """Gives a key another name unless that one exists."""
+    _, old, new = call.argv
+    db = call.db
+    record = db.lookup(old)
+    if record is None:
+        raise NO_SUCH_KEY
+    if old == new or db.exists(new):
+        return 0
+    db.store_record(new, record)
+    db.delete(old)
+    return 1
+
+
+def _database(call: Call, text: bytes) -> Database:
+    number = read_integer(text)
+    if not -(1 << 31) <= number < 1 << 31:
+        raise RedisError(b"ERR value is out of range, value must between -2147483648 and 2147483647")
+    if not 0 <= number < len(call.databases.numbered):
+        raise DB_OUT_OF_RANGE
+    return call.databases.numbered[number]
+
+
+@COMMANDS.command(
+    "copy",
+    arity=-3,
+    flags=Flag.WRITE | Flag.DENYOOM,
+    keys=_TWO_KEYS,
+    group="generic",
+    since="6.2.0",
+    complexity="O(N) for a collection of N elements, O(1) for a string",
+    key_access=("RO ACCESS", "OW UPDATE"),
+    arguments=(
+        key("source"),
+        key("destination", 1),
+        integer("destination-db", token="DB", optional=True),
+        token("REPLACE", optional=True),
+    ),
+)
+def copy(call: Call) -> Reply:
+    """Stores a copy of a key's value and deadline at another key."""
+    argv = call.argv
+    _, source, destination = argv[:3]
+    target = call.db
+    replace = False
+    at = 3
+    while at < len(argv):
+        option = argv[at].upper()
+        if option == b"REPLACE":
+            replace = True
+        elif option == b"DB" and at + 1 < len(argv):
+            at += 1
+            target = _database(call, argv[at])
+        else:
+            raise SYNTAX
+        at += 1
+    if target is call.db and source == destination:
+        raise SAME_OBJECT
+    record = call.db.read(source)
+    if record is None or (not replace and target.exists(destination)):
+        return 0
+    target.store_record(destination, record)
+    return 1
+
+
+@COMMANDS.command(
+    "move",
+    arity=3,
+    flags=Flag.WRITE | Flag.FAST,
+    keys=ONE_KEY,
+    group="generic",
+    since="1.0.0",
+    complexity="O(1)",
+    key_access=("RW ACCESS UPDATE",),
+    arguments=(key(), integer("db")),
+)
+def move(call: Call) -> Reply:
+    """Moves a key to another database unless it exists there."""
+    _, name, number = call.argv
+    target = _database(call, number)
+    if target is call.db:
+        raise SAME_OBJECT
+    record = call.db.lookup(name)
+    if record is None or target.exists(name):
+        return 0
+    target.store_record(name, record)
+    call.db.delete(name)
+    return 1
+
+
+@COMMANDS.command(
+    "keys",
+    arity=2,
+    flags=Flag.READONLY,
+    keys=NO_KEYS,
+    group="generic",
+    since="1.0.0",
+    complexity="O(N) for N keys in the database",
+    categories=("dangerous",),
+    arguments=(word("pattern", "pattern"),),
+)
+def keys(call: Call) -> Reply:
+    """Returns all keys that match a pattern."""
+    pattern = call.argv[1]
+    if pattern == b"*":
+        return [name for name, _ in call.db.records()]
+    only = glob.literal(pattern)
+    if only is not None:
+        return [only] if call.db.exists(only) else []
+    matches = glob.matcher(pattern)
+    return [name for name, _ in call.db.records() if matches(name)]
+
+
+@COMMANDS.command(
+    "scan",
+    arity=-2,
+    flags=Flag.READONLY,
+    keys=NO_KEYS,
+    group="generic",
+    since="2.8.0",
+    complexity="O(1) for a call, O(N) for a whole iteration over N keys",
+    history=(("6.0.0", "Option TYPE."),),
+    arguments=(
+        integer("cursor"),
+        word("pattern", "pattern", token="MATCH", optional=True),
+        integer("count", token="COUNT", optional=True),
+        word("type", token="TYPE", since="6.0.0", optional=True),
+    ),
+)
+def scan(call: Call) -> Reply:
+    """Returns some of the keys, and the cursor to go on with; 0 begins and ends.
+
+    The cursor is a place in the order of the keys' hashes, so it means the same on every node and never goes stale.
+    """
+    argv = call.argv
+    cursor = _cursor(argv[1])
+    count = _SCAN_COUNT
+    pattern = b"*"
+    wanted: bytes | None = None
+    at = 2
+    while at < len(argv):
+        option = argv[at].upper()
+        if at + 1 == len(argv):
+            raise SYNTAX
+        at += 1
+        if option == b"COUNT":
+            count = read_integer(argv[at])
+            if count < 1:
+                raise SYNTAX
+        elif option == b"MATCH":
+            pattern = argv[at]
+        elif option == b"TYPE":
+            wanted = argv[at].lower()
+        else:
+            raise SYNTAX
+        at += 1
+    following, found = call.db.walk(cursor, count)
+    if wanted is not None:
+        found = [(name, record) for name, record in found if TYPE_NAMES[record.type] == wanted]
+    names = [name for name, _ in found]
+    if pattern != b"*":
+        matches = glob.matcher(pattern)
+        names = [name for name in names if matches(name)]
+    return [b"%d" % following, names]
+
+
+def _cursor(text: bytes) -> int:
+    """As strtoul reads it: an optional sign, which wraps around, and digits up to 64 bits."""
+    digits = text[1:] if text[:1] in (b"+", b"-") else text
+    if text == b"":
+        return 0
+    if not digits.isdigit() or len(digits) > 40 or int(digits) > _MAX_CURSOR:
+        raise INVALID_CURSOR
+    return -int(digits) & _MAX_CURSOR if text.startswith(b"-") else int(digits)
+
+
+@COMMANDS.command(
+    "randomkey",
+    arity=1,
+    flags=Flag.READONLY,
+    keys=NO_KEYS,
+    group="generic",
+    since="1.0.0",
+    complexity="O(1)",
+)
+def randomkey(call: Call) -> Reply:
+    """Returns some key of the database."""
+    return call.db.random_key()
