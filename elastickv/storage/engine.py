@@ -90,7 +90,7 @@ MAX_KEY_BYTES = 511
 
 
 def check_key(key: bytes) -> None:
-    """Every engine refuses the same keys, in reads as in writes."""
+    """Every engine refuses to write other keys. To read one is no error: it finds nothing."""
     if not 1 <= len(key) <= MAX_KEY_BYTES:
         raise ValueError(f"a key has 1 to {MAX_KEY_BYTES} bytes, not {len(key)}")
 

@@ -32,8 +32,9 @@ from elastickv.storage.lmdb_env import (
 DATA = b"data"
 MARK = b"mark"
 APPLIED_KEY = b"applied"
-PUT_CHUNK = 256
-"""Pairs per call into LMDB: between two calls other threads can have the interpreter."""
+PUT_CHUNK = 2048
+"""Puts that are sorted at a time. Sorting does not let other threads have the interpreter: 50 000 random keys at once
+stopped the loop for 14 ms. LMDB lets them in with every pair."""
 
 
 class LmdbEngine:
@@ -67,7 +68,8 @@ class LmdbEngine:
         try:
             return self._get(key)
         except lmdb.Error:
-            check_key(key)
+            if not key:
+                return None
             self.refresh()
             return self._get(key)
 
@@ -226,14 +228,14 @@ def delete_range(transaction: WriteTransaction, database: lmdb._Database, start:
 
 
 def put_sorted(transaction: WriteTransaction, database: lmdb._Database, puts: dict[bytes, bytes | None]) -> None:
-    """In key order, runs of puts in few calls."""
+    """In key order, a chunk at a time."""
     with transaction.cursor(database) as cursor:
-        pending: list[tuple[bytes, bytes]] = []
-        for key, value in sorted_items(puts):
-            if value is not None:
-                pending.append((key, value))
-            else:
-                transaction.delete(key, db=database)
-        rest = iter(pending)
-        while chunk := list(islice(rest, PUT_CHUNK)):
-            cursor.putmulti(chunk)
+        rest = iter(puts.items())
+        while chunk := dict(islice(rest, PUT_CHUNK)):
+            pairs = []
+            for key, value in sorted_items(chunk):
+                if value is None:
+                    transaction.delete(key, db=database)
+                else:
+                    pairs.append((key, value))
+            cursor.putmulti(pairs)

@@ -261,8 +261,9 @@ class LmdbEnvironment:
                 raise KvError(Fault.DISK_FULL, f"no address space left to grow {self.directory}") from None
 
     def _translated(self, error: lmdb.Error, what: str) -> Exception:
-        if error.code in REFUSALS:
-            return refusal(f"{what} ({self.directory})", error.code)
+        code = getattr(error, "code", 0)  # errors of the binding itself have none
+        if code in REFUSALS:
+            return refusal(f"{what} ({self.directory})", code)
         if isinstance(
             error, lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.InvalidError | lmdb.VersionMismatchError
         ):

@@ -220,7 +220,10 @@ class LmdbLog:
             known = hard_state if hard_state is not None else self._hard_state
             if known.commit < snapshot.index:
                 hard_state = HardState(known.term, known.vote, snapshot.index)
-        items = _encoded(entries, cut, last)
+        if entries and entries[0].index <= cut:
+            # Covered by a snapshot, and therefore committed: what the log no longer has, it does not need again.
+            entries = entries[cut + 1 - entries[0].index :]
+        items = _encoded(entries, last)
 
         def write(transaction: WriteTransaction) -> None:
             with transaction.cursor() as cursor:
@@ -374,17 +377,18 @@ class LmdbLog:
             keep = first - (self._last - len(self._recent) + 1)
             dropped = self._recent[max(keep, 0) :]
             del self._recent[max(keep, 0) :]
-            self._recent_bytes -= sum(map(_cost, dropped))
+            self._recent_bytes -= _cost(dropped)
             while self._runs and self._runs[-1][0] >= first:
                 self._runs.pop()
         term = self._runs[-1][1] if self._runs else 0
-        for entry in entries:
-            if entry.term != term:
-                term = entry.term
-                self._runs.append((entry.index, term))
+        if entries[-1].term != term:  # terms never decrease: else all of these are of this term
+            for entry in entries:
+                if entry.term != term:
+                    term = entry.term
+                    self._runs.append((entry.index, term))
         self._last = entries[-1].index
         self._recent.extend(entries)
-        self._recent_bytes += sum(map(_cost, entries))
+        self._recent_bytes += _cost(entries)
         if self._recent_bytes > self._cache_limit:
             # A quarter more than needed, so that the list is not moved with every batch.
             target = self._cache_limit * 3 // 4
@@ -393,14 +397,14 @@ class LmdbLog:
             for entry in self._recent:
                 if size <= target:
                     break
-                size -= _cost(entry)
+                size -= len(entry.data) + ENTRY_OVERHEAD_BYTES
                 surplus += 1
             self._drop_recent(surplus)
 
     def _drop_recent(self, count: int) -> None:
         """Forget the oldest `count` entries of the cache. Lock held."""
         if count > 0:
-            self._recent_bytes -= sum(map(_cost, self._recent[:count]))
+            self._recent_bytes -= _cost(self._recent[:count])
             del self._recent[:count]
 
     def _load(self) -> None:
@@ -453,21 +457,21 @@ class LmdbLog:
             size = 0
             for index in range(self._last, self._cut_index, -1):
                 entry = entry_at(index)
-                size += _cost(entry)
+                size += len(entry.data) + ENTRY_OVERHEAD_BYTES
                 if size > min(WARM_BYTES, self._cache_limit):
                     break
                 tail.append(entry)
         tail.reverse()
         self._recent = tail
-        self._recent_bytes = sum(map(_cost, tail))
+        self._recent_bytes = _cost(tail)
 
 
 def _run_start(run: tuple[int, int]) -> int:
     return run[0]
 
 
-def _cost(entry: Entry) -> int:
-    return len(entry.data) + ENTRY_OVERHEAD_BYTES
+def _cost(entries: Sequence[Entry]) -> int:
+    return sum([len(entry.data) for entry in entries]) + ENTRY_OVERHEAD_BYTES * len(entries)
 
 
 def _limited(entries: list[Entry], start: int, stop: int, max_bytes: int) -> list[Entry]:
@@ -479,13 +483,13 @@ def _limited(entries: list[Entry], start: int, stop: int, max_bytes: int) -> lis
     return entries[start:stop]
 
 
-def _encoded(entries: Sequence[Entry], cut: int, last: int) -> list[tuple[bytes, bytes]]:
+def _encoded(entries: Sequence[Entry], last: int) -> list[tuple[bytes, bytes]]:
     """The pairs to store, after a check that they continue the log without a gap."""
     if not entries:
         return []
     expected = entries[0].index
-    if not cut < expected <= last + 1:
-        raise ValueError(f"entries from {expected} do not continue a log that holds {cut + 1} to {last}")
+    if expected > last + 1:
+        raise ValueError(f"entries from {expected} do not continue a log that ends at {last}")
     items = []
     for entry in entries:
         if entry.index != expected:

@@ -38,7 +38,6 @@ class MemoryEngine:
     # -- ReadView -----------------------------------------------------------------------------------------------------
 
     def get(self, key: bytes) -> bytes | None:
-        check_key(key)
         value: bytes | None = self._visible.get(key)
         return value
 
