@@ -130,6 +130,11 @@ class Recorder:
         self._pending[id(pending)] = pending
         return pending
 
+    @property
+    def open(self) -> int:
+        """How many questions have no answer yet."""
+        return len(self._pending)
+
     def history(self) -> list[Operation]:
         """Everything so far, sorted by question; what has no answer yet counts as unknown."""
         open_ones = [_operation(each, Outcome.UNKNOWN, None, math.inf) for each in self._pending.values()]

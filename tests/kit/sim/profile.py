@@ -1,0 +1,100 @@
+"""How hostile one seed is.
+
+Swarm testing: each seed leaves out some kinds of misfortune altogether and exaggerates others. A run in which everything
+goes wrong all the time gets nowhere, and finds less than many runs that are each bad in one way.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+TICK_SECONDS = 0.1
+HEARTBEAT_TICKS = 2
+ELECTION_TICKS = 10
+PACE_ERROR = 0.05
+"""Clocks run at 0.95 to 1.05 times the true speed."""
+LEASE_SECONDS = 0.8
+"""A voter is bound for at least ELECTION_TICKS - 1 whole ticks of its own clock, which are (10 - 1) * 0.1 / 1.05 = 0.857
+seconds for the fastest; the lease on the slowest leader's clock ends after 0.8 / 0.95 = 0.842. Less would test nothing:
+the margin is meant to be thin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    voters: int
+    seconds: float
+    """Virtual seconds of misfortune."""
+    loss: float
+    doubling: float
+    delay_seconds: float
+    """Mean of one way, exponential: reordering comes with it."""
+    late: float
+    """Share of messages that come seconds late."""
+    in_order: bool
+    """Links keep the order, as TCP does."""
+    disk_seconds: float
+    notify_seconds: float
+    """Between the commit on disk and the core being told."""
+    apply_seconds: float
+    """0: committed entries are applied in the turn in which they are handed out."""
+    flush_seconds: float
+    """Between two flushes of the state machine; the log is cut behind them."""
+    kept_entries: int
+    """How many entries before the flushed one stay when the log is cut."""
+    fault_seconds: float
+    """Mean between two misfortunes."""
+    faults: tuple[str, ...]
+    clients: int
+    think_seconds: float
+    keys: int
+    max_append_bytes: int
+    max_inflight: int
+    max_committed_bytes: int
+
+
+FAULTS = (
+    "crash",
+    "power",
+    "blackout",
+    "partition",
+    "isolate_leader",
+    "one_way",
+    "bridge",
+    "pause",
+    "pause_leader",
+    "slow_disk",
+    "transfer",
+    "campaign",
+    "member",
+    "replace",
+    "pace",
+    "storm",
+)
+
+
+def draw(rng: random.Random, voters: int, seconds: float) -> Profile:
+    count = rng.randint(3, len(FAULTS) - 2)
+    faults = tuple(rng.sample(FAULTS, count))
+    return Profile(
+        voters=voters,
+        seconds=seconds,
+        loss=rng.choice([0.0, 0.0, 0.02, 0.1, 0.25]),
+        doubling=rng.choice([0.0, 0.02, 0.15]),
+        delay_seconds=rng.choice([0.002, 0.01, 0.04]),
+        late=rng.choice([0.0, 0.0, 0.005, 0.02]),
+        in_order=rng.random() < 0.3,
+        disk_seconds=rng.choice([0.0, 0.003, 0.03]),
+        notify_seconds=rng.choice([0.0, 0.0, 0.01]),
+        apply_seconds=rng.choice([0.0, 0.0, 0.01, 0.08]),
+        flush_seconds=rng.choice([0.5, 1.5, 4.0]),
+        kept_entries=rng.choice([0, 2, 10]),
+        fault_seconds=rng.choice([0.3, 0.8, 1.5]),
+        faults=faults,
+        clients=rng.choice([3, 4, 6]),
+        think_seconds=rng.choice([0.05, 0.15, 0.4]),
+        keys=rng.choice([1, 3, 5]),
+        max_append_bytes=rng.choice([1, 60, 1 << 20]),
+        max_inflight=rng.choice([1, 3, 64]),
+        max_committed_bytes=rng.choice([1, 200, 1 << 20]),
+    )
