@@ -74,13 +74,21 @@ def ignore(method: str, code: str, seconds: float) -> None:
 
 
 def service(
-    descriptor: ServiceDescriptor, methods: Methods, gate: Gate, finished: Finished = ignore
+    descriptor: ServiceDescriptor,
+    methods: Methods,
+    gate: Gate,
+    finished: Finished = ignore,
+    *,
+    max_request_bytes: int = 64 << 20,
 ) -> grpc.GenericRpcHandler[Any, Any]:
     """gRPC handlers for all RPCs of the service."""
     difference = methods.keys() ^ set(descriptor.methods_by_name)
     if difference:
         raise ValueError(f"{descriptor.full_name}: RPCs and methods differ in {sorted(difference)}")
-    handlers = {name: _handler(descriptor.methods_by_name[name], run, gate, finished) for name, run in methods.items()}
+    handlers = {
+        name: _handler(descriptor.methods_by_name[name], run, gate, finished, max_request_bytes)
+        for name, run in methods.items()
+    }
     return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
 
 
@@ -88,12 +96,24 @@ def serialize(message: Message) -> bytes:
     return message.SerializeToString()
 
 
-def _handler(method: MethodDescriptor, run: Any, gate: Gate, finished: Finished) -> grpc.RpcMethodHandler[Any, Any]:
+class _TooLarge(int):
+    """Stands for a request of that many bytes, which nobody has looked into."""
+
+
+def _handler(
+    method: MethodDescriptor, run: Any, gate: Gate, finished: Finished, max_bytes: int
+) -> grpc.RpcMethodHandler[Any, Any]:
     path = f"/{method.containing_service.full_name}/{method.name}"
-    read = GetMessageClass(method.input_type).FromString
+    parse = GetMessageClass(method.input_type).FromString
+
+    def read(data: bytes) -> Any:
+        # The limit is ours and not the port's: peers share the port, and a log entry can be larger than any request.
+        return parse(data) if len(data) <= max_bytes else _TooLarge(len(data))
 
     async def unary(request: Any, context: Context) -> Message:
         async with _Call(path, context, gate, finished):
+            if isinstance(request, _TooLarge):
+                raise KvError(Fault.TOO_LARGE, f"the request has {request:d} bytes; {max_bytes} are allowed")
             answer: Message = await run(request, context)
             return answer
 

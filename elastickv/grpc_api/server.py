@@ -108,8 +108,9 @@ class GrpcServer:
         self._server = server = grpc.aio.server(
             options=(
                 ("grpc.so_reuseport", 0),
-                ("grpc.max_send_message_length", size),
-                ("grpc.max_receive_message_length", size),
+                # Each service checks its requests itself (`calls`): what peers send here has no such limit.
+                ("grpc.max_send_message_length", -1),
+                ("grpc.max_receive_message_length", -1),
                 # Clients may ping as often as they like, also while nothing is going on: a load balancer's or a
                 # driver's keepalive must not get its connection closed for "too many pings".
                 ("grpc.keepalive_permit_without_calls", 1),
@@ -122,7 +123,8 @@ class GrpcServer:
         )
         server.add_generic_rpc_handlers(self._extra_handlers)
         for descriptor, methods, limit in self._services:
-            server.add_generic_rpc_handlers((service(descriptor, methods, Gate(limit), self._finished),))
+            handlers = service(descriptor, methods, Gate(limit), self._finished, max_request_bytes=size)
+            server.add_generic_rpc_handlers((handlers,))
         port = await self._bind(server)
         await server.start()
         self._purging = asyncio.create_task(self._raw_purge.run())
