@@ -59,7 +59,7 @@ class _Operation:
         return wrapped - (1 << self.width) if wrapped > self.high else wrapped
 
 
-def _operations(argv: list[bytes]) -> list[_Operation]:
+def _operations(argv: list[bytes], limit: int) -> list[_Operation]:
     operations: list[_Operation] = []
     overflow = b"WRAP"
     at = 2
@@ -75,7 +75,7 @@ def _operations(argv: list[bytes]) -> list[_Operation]:
         if not size or at + size > len(argv):
             raise SYNTAX
         signed, width = _encoding(argv[at + 1])
-        offset = bit_offset(argv[at + 2], width)
+        offset = bit_offset(argv[at + 2], limit, width)
         operand = 0
         if size == 4:
             operand = read_integer(argv[at + 3])
@@ -137,7 +137,7 @@ def _get(call: Call, operations: list[_Operation]) -> Reply:
 )
 def bitfield(call: Call) -> Reply:
     """Reads, sets and adds to integers of any width inside the string stored at a key."""
-    operations = _operations(call.argv)
+    operations = _operations(call.argv, call.state.max_bulk_bytes)
     writes = [one for one in operations if one.name != b"GET"]
     if not writes:
         return _get(call, operations)
@@ -180,7 +180,7 @@ def bitfield(call: Call) -> Reply:
 )
 def bitfield_ro(call: Call) -> Reply:
     """Reads integers of any width inside the string stored at a key."""
-    operations = _operations(call.argv)
+    operations = _operations(call.argv, call.state.max_bulk_bytes)
     if any(one.name != b"GET" for one in operations):
         raise RedisError(b"ERR BITFIELD_RO only supports the GET subcommand")
     return _get(call, operations)

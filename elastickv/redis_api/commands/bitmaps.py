@@ -9,7 +9,6 @@ from elastickv.redis_api.argument_docs import block, integer, key, oneof, token
 from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.errors import SYNTAX, RedisError
-from elastickv.redis_api.rdb import MAX_STRING
 from elastickv.redis_api.registry import COMMANDS, ONE_KEY, Flag, KeySpan, Reply
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values.records import RecordType
@@ -18,15 +17,15 @@ BAD_OFFSET: Final = RedisError(b"ERR bit offset is not an integer or out of rang
 _BAD_BIT: Final = RedisError(b"ERR bit is not an integer or out of range")
 
 
-def bit_offset(text: bytes, width: int = 0) -> int:
-    """A place in a string of at most 512 MB; with `width`, "#3" is the place of the fourth field of that width."""
+def bit_offset(text: bytes, limit: int, width: int = 0) -> int:
+    """A bit of a string of at most `limit` bytes; with `width`, "#3" is where the fourth field of that width begins."""
     scaled = width and text.startswith(b"#")
     offset = string_to_integer(text[1:] if scaled else text)
     if offset is None:
         raise BAD_OFFSET
     if scaled:
         offset *= width
-    if not 0 <= offset >> 3 < MAX_STRING:
+    if not 0 <= offset >> 3 < limit:
         raise BAD_OFFSET
     return offset
 
@@ -45,7 +44,7 @@ def bit_offset(text: bytes, width: int = 0) -> int:
 def setbit(call: Call) -> Reply:
     """Sets or clears a bit of the string stored at a key, which grows as needed; the reply is the bit before."""
     _, name, offset_text, bit_text = call.argv
-    offset = bit_offset(offset_text)
+    offset = bit_offset(offset_text, call.state.max_bulk_bytes)
     bit = read_integer(bit_text, _BAD_BIT)
     if bit not in (0, 1):
         raise _BAD_BIT
@@ -78,7 +77,7 @@ def setbit(call: Call) -> Reply:
 def getbit(call: Call) -> Reply:
     """Returns a bit of the string stored at a key."""
     _, name, offset_text = call.argv
-    offset = bit_offset(offset_text)
+    offset = bit_offset(offset_text, call.state.max_bulk_bytes)
     record = call.db.read_string(name)
     if record is None or offset >> 3 >= record.length:
         return 0

@@ -11,7 +11,6 @@ from elastickv.redis_api import lcs
 from elastickv.redis_api.argument_docs import integer, key, token, word
 from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.errors import STRING_TOO_LONG, SYNTAX, RedisError
-from elastickv.redis_api.rdb import MAX_STRING
 from elastickv.redis_api.registry import COMMANDS, ONE_KEY, Flag, KeySpan, Reply
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values.records import Record, RecordType
@@ -39,7 +38,7 @@ def append(call: Call) -> Reply:
         call.db.store(name, RecordType.STRING, tail)
         return len(tail)
     length = record.length + len(tail)
-    if length > MAX_STRING:
+    if length > call.state.max_bulk_bytes:
         raise STRING_TOO_LONG
     if tail or not record.edited:
         call.db.rewrite(record, record.view, tail, edited=True)
@@ -128,7 +127,7 @@ def setrange(call: Call) -> Reply:
     if not value:
         return record.length if record is not None else 0
     end = offset + len(value)
-    if end > MAX_STRING:
+    if end > call.state.max_bulk_bytes:
         raise STRING_TOO_LONG
     if record is None:
         call.db.store(name, RecordType.STRING, bytes(offset) + value, edited=True)
@@ -182,7 +181,7 @@ def lcs_(call: Call) -> Reply:
     if want_length and want_index:
         raise RedisError(b"ERR If you want both the length and indexes, please just use IDX.")
     first, second = (_bytes(record) for record in records)
-    if (len(first) + 1) * (len(second) + 1) * _LCS_CELL_BYTES > MAX_STRING:
+    if (len(first) + 1) * (len(second) + 1) * _LCS_CELL_BYTES > call.state.max_bulk_bytes:
         raise RedisError(b"ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
     if want_length:
         return lcs.length(first, second)

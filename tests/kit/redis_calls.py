@@ -1,0 +1,113 @@
+"""Runs Redis commands in process: handler by handler, on a real view over a dict, without sockets or sessions."""
+
+from __future__ import annotations
+
+import random
+from types import SimpleNamespace
+from typing import cast
+
+from elastickv.errors import KvError
+from elastickv.redis_api.commands import (
+    bitfields,
+    bitmaps,
+    key_expiry,
+    key_objects,
+    keys,
+    string_numbers,
+    string_parts,
+    strings,
+)
+from elastickv.redis_api.errors import RedisError, from_fault, unknown_command, unknown_subcommand, wrong_arity
+from elastickv.redis_api.registry import COMMANDS, Command
+from elastickv.redis_api.replies import Simple, encode
+from elastickv.redis_api.session import Call, Session
+from elastickv.redis_api.values.database import Databases
+from tests.kit.fake_redis_store import FakeStore
+
+MODULES = (strings, string_parts, string_numbers, keys, key_expiry, key_objects, bitmaps, bitfields)
+"""Imported for what they declare."""
+
+Word = bytes | str | int
+
+
+def words(*argv: Word) -> list[bytes]:
+    return [one if isinstance(one, bytes) else str(one).encode() for one in argv]
+
+
+class RedisCalls:
+    """One client on an empty server."""
+
+    def __init__(self, *, seed: int = 1, max_bulk_bytes: int = 512 << 20) -> None:
+        self.store = FakeStore()
+        self.databases = Databases(self.store.view, 16, random.Random(seed))
+        self.databases.load()
+        self.state = SimpleNamespace(max_bulk_bytes=max_bulk_bytes)
+        session = cast(Session, SimpleNamespace(state=self.state))
+        self.call = Call(session, self.databases, self.store.view)
+
+    @property
+    def now_ms(self) -> int:
+        return self.store.view.now_ms
+
+    def sleep(self, milliseconds: int) -> None:
+        self.store.view.now_ms += milliseconds
+
+    def select(self, number: int) -> None:
+        self.call.db = self.databases.numbered[number]
+
+    def reply(self, argv: list[bytes]) -> object:
+        """The reply; errors are returned."""
+        try:
+            command = self._find(argv)
+            if not command.accepts(len(argv)):
+                raise wrong_arity(command.name)
+            self.call.argv = argv
+            return command.handler(self.call)
+        except RedisError as error:
+            error.__traceback__ = error.__context__ = None
+            return error
+        except KvError as fault:
+            return from_fault(fault)
+        finally:
+            self.databases.save_sizes()
+            self.store.settle()
+
+    def _find(self, argv: list[bytes]) -> Command:
+        command = COMMANDS.get(argv[0].lower().decode("latin-1"))
+        if command is None:
+            raise unknown_command(argv)
+        if command.subcommands and len(argv) > 1:
+            sub = command.subcommands.get(argv[1].lower().decode("latin-1"))
+            if sub is None:
+                raise unknown_subcommand(argv[0], argv[1])
+            return sub
+        return command
+
+    def wire(self, argv: list[bytes], protocol: int) -> bytes:
+        """The reply as it goes over the wire."""
+        return encode(self.reply(argv), protocol)
+
+    def run(self, *argv: Word) -> object:
+        """The reply in plain Python: simple strings and views as bytes; errors are raised."""
+        reply = self.reply(words(*argv))
+        if isinstance(reply, RedisError):
+            raise reply
+        return plain(reply)
+
+    def error(self, *argv: Word) -> bytes:
+        """The text of the error that this must be answered with."""
+        reply = self.reply(words(*argv))
+        assert isinstance(reply, RedisError), f"no error: {reply!r}"
+        return reply.text
+
+
+def plain(reply: object) -> object:
+    if isinstance(reply, Simple):
+        return reply.text
+    if isinstance(reply, memoryview | bytearray):
+        return bytes(reply)
+    if isinstance(reply, list | tuple):
+        return [plain(one) for one in reply]
+    if isinstance(reply, dict):
+        return {plain(key): plain(value) for key, value in reply.items()}
+    return reply
