@@ -1,0 +1,74 @@
+"""What nodes say to each other at the Redis door (see `forwarding`). In no list and no documentation of commands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from elastickv.redis_api.arguments import string_to_integer
+from elastickv.redis_api.commands.transactions import is_dirty, run_queue
+from elastickv.redis_api.errors import DB_OUT_OF_RANGE, EXEC_ABORT, SYNTAX, WRONG_PASSWORD, RedisError
+from elastickv.redis_api.registry import Flag, Registry, Reply
+from elastickv.redis_api.replies import NULL_ARRAY, OK
+from elastickv.redis_api.session import Call
+
+INTERNAL: Final = Registry()
+
+
+@INTERNAL.command(
+    "elastickv.session",
+    arity=-5,
+    flags=Flag.NO_AUTH | Flag.NOSCRIPT | Flag.NO_MULTI | Flag.LOCAL | Flag.SESSION | Flag.SKIP_SLOWLOG,
+    group="connection",
+    since="7.2.0",
+    summary="Makes this session the image of a client's session on another node.",
+)
+def elastickv_session(call: Call) -> Reply:
+    """node db protocol name [password]"""
+    session = call.session
+    state = call.state
+    node, db, protocol, name = call.argv[1:5]
+    if state.require_pass and (len(call.argv) < 6 or call.argv[5] != state.require_pass):
+        raise WRONG_PASSWORD
+    number = string_to_integer(db)
+    if number is None or not 0 <= number < len(call.databases.numbered):
+        raise DB_OUT_OF_RANGE
+    if protocol not in (b"2", b"3"):
+        raise SYNTAX
+    if not state.store.serving:
+        leader = state.leader()
+        raise RedisError(b"NOTLEADER " + (leader.address.encode() if leader is not None else b"unknown"))
+    session.forwarded_from = node.decode("utf-8", "replace")
+    session.unwatch()
+    session.name = name
+    session.authenticated = True
+    session.link.authentication_changed()
+    session.settle_mode()
+    call.db = call.databases.numbered[number]
+    call.protocol = int(protocol)
+    return OK
+
+
+@INTERNAL.command(
+    "elastickv.exec",
+    arity=-1,
+    flags=Flag.NOSCRIPT | Flag.NO_MULTI | Flag.SKIP_SLOWLOG | Flag.SESSION,
+    group="transactions",
+    since="7.2.0",
+    summary="A transaction that was queued on another node, as one command.",
+)
+def elastickv_exec(call: Call) -> Reply:
+    """[number-of-words word ...]..."""
+    words = call.argv
+    queue = []
+    at = 1
+    while at < len(words):
+        count = string_to_integer(words[at])
+        if count is None or count < 1 or at + count >= len(words):
+            raise EXEC_ABORT
+        queue.append(words[at + 1 : at + 1 + count])
+        at += 1 + count
+    dirty = is_dirty(call)
+    call.session.unwatch()
+    if dirty:
+        return NULL_ARRAY
+    return run_queue(call, queue)

@@ -1,0 +1,649 @@
+"""One client's socket: bursts of input through the hot loop, replies out in order, one write per burst.
+
+How a command gets its reply:
+
+- *here*, when this node serves. Commands run at once on the store's view; `settle()` then says whether their replies
+  may go out or wait for a ticket. Replies that wait stand in `_outbox`, in order, with the commands they answer.
+- *here without the store* for commands with Flag.LOCAL, for refusals, and while MULTI is queueing.
+- *at the leader*, over `Upstream`, when another node serves.
+
+What cannot go on right now waits in `_backlog`: commands behind a long burst (others get their turn first), behind a
+command that takes time, or for a leader. The ways never mix: commands go upstream only when `_outbox` is empty, and
+run here only when nothing is unanswered upstream. So order is kept without numbering anything.
+
+A burst that is provably not in the log (the leader changed) goes back to the head of the backlog, with its replies not
+yet sent, and is executed where the lead is now; when the session was in a state that cannot be put back, the client is
+told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from itertools import islice
+from time import perf_counter_ns
+from typing import Any, Final, cast
+
+from elastickv.errors import Fault, KvError
+from elastickv.kv.ports import Ticket
+from elastickv.redis_api.dispatch import failure
+from elastickv.redis_api.errors import INTERNAL, MAX_CLIENTS, RedisError, from_fault
+from elastickv.redis_api.forwarding import Fixed, Forwarder, SelectAgain
+from elastickv.redis_api.hub import Hub
+from elastickv.redis_api.replies import NO_REPLY, encode, encoders
+from elastickv.redis_api.resp import Parser, Words
+from elastickv.redis_api.session import Later, LinkFigures, Session
+
+log = logging.getLogger(__name__)
+
+TURN_NS: Final = 4_000_000
+"""How long one client's commands may run before the others get their turn."""
+TURN_COMMANDS: Final = 1000
+MAX_BACKLOG: Final = 1024
+"""Commands that may wait before the socket is no longer read."""
+MAX_OUTBOX: Final = 64
+"""Bursts that may wait for their commit before the socket is no longer read."""
+SOCKET_BUFFER_HIGH: Final = 256 * 1024
+
+LEAD_LOST: Final = RedisError(
+    b"CLUSTERDOWN the leader changed before the command was logged; nothing was done, and it may be repeated"
+)
+NO_LEADER: Final = RedisError(b"CLUSTERDOWN no leader, or no majority of the members can be reached")
+
+
+class Burst:
+    """Replies that go out together, and what they wait for."""
+
+    __slots__ = ("commands", "database", "parts", "retry", "retryable", "ticket")
+
+    def __init__(
+        self, ticket: Ticket | None, parts: list[bytes], commands: list[Words], database: int, retryable: bool
+    ) -> None:
+        self.ticket = ticket
+        """None: nothing, apart from the bursts before it."""
+        self.parts = parts
+        self.commands = commands
+        self.database = database
+        """Number that was selected when the burst began."""
+        self.retryable = retryable
+        """If it turns out not to be in the log it can be executed again from the start."""
+        self.retry = False
+        """It is not in the log."""
+
+
+class Connection(asyncio.Protocol):
+    """The socket of one client. It is the session's `Link` and waits for tickets."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self._state = hub.state
+        self._store = hub.state.store
+        self._stats = hub.state.stats
+        self._plain = hub.router.plain
+        self.session = Session(hub.state, hub.clients, self, hub.router.execute)
+        self._call = self.session.call
+        self._parser = Parser(hub.state.max_bulk_bytes)
+        self._feed = self._parser.feed
+        self.backlog: deque[Words] = deque()
+        """Commands that are not executed yet."""
+        self.outbox: deque[Burst] = deque()
+        """Replies that may not go out yet."""
+        self.forwarder = Forwarder(self)
+        self._transport: asyncio.Transport | None = None
+        self._task: asyncio.Task[None] | None = None
+        """The command that takes time."""
+        self._closing = False
+        self._ended = False
+        """The client will send nothing more."""
+        self._reading = True
+        self._write_paused = False
+        self._continuing = False
+        self._unfinished = 0
+        """Bytes of a command that is not complete."""
+        self._soft_since = 0.0
+        self.created_at = self.last_active_at = perf_counter_ns()
+        self.last_command = ""
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its bases
+        hub = self.hub
+        state = self._state
+        stats = self._stats
+        self._transport = transport
+        if hub.closing or len(hub.clients) >= state.max_clients:
+            stats.connections_rejected += 1
+            transport.write(encode(MAX_CLIENTS))
+            transport.close()
+            self._closing = True
+            return
+        stats.connections_received += 1
+        session = self.session
+        session.address = _address(transport.get_extra_info("peername"))
+        session.local_address = _address(transport.get_extra_info("sockname"))
+        hub.clients[session.id] = session
+        transport.set_write_buffer_limits(high=SOCKET_BUFFER_HIGH)
+        raw_socket = transport.get_extra_info("socket")
+        if raw_socket is not None:
+            set_socket_options(raw_socket, state.keepalive_seconds)
+        self.authentication_changed()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._closing = True
+        session = self.session
+        self.hub.clients.pop(session.id, None)
+        self.hub.waiting.discard(self)
+        session.unwatch()
+        self.backlog.clear()
+        self.outbox.clear()
+        self.forwarder.close()
+        if self._task is not None:
+            self._task.cancel()
+
+    def eof_received(self) -> bool:
+        """Answer what was asked before the client closed its side."""
+        self._ended = True
+        if self.backlog or self.outbox or self.session.blocked or self.forwarder.unanswered:
+            return True
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        stats = self._stats
+        stats.bytes_in += len(data)
+        parser = self._parser
+        commands = self._feed(data)
+        session = self.session
+        if commands and not self.backlog and session.plain and self._store.serving and parser.error is None:
+            # The usual case: everything runs now.
+            state = self._state
+            if not (state.paused_until or session.blocked or self.forwarder.unanswered or self._write_paused):
+                done = self._run_plain(commands)
+                if done != len(commands):
+                    self.backlog.extend(islice(commands, done, None))
+                    self.advance()
+                if not parser.idle:
+                    self._hold(len(data))
+                return
+        self._receive(data, commands)
+
+    def _receive(self, data: bytes, commands: list[Words]) -> None:
+        """The unusual cases: commands queue up, and the backlog takes its way."""
+        if self._closing:
+            return
+        parser = self._parser
+        self.last_active_at = perf_counter_ns()
+        if commands:
+            self._unfinished = 0
+            if not self.backlog and parser.idle:
+                self.forwarder.remember_raw(data, commands)
+            self.backlog.extend(commands)
+            self.advance()
+            while parser.limited and not self._closing:
+                commands = parser.feed(b"")
+                if not commands:
+                    break
+                self.backlog.extend(commands)
+                self.advance()
+            if not parser.limited and not parser.idle:
+                # AUTH lifted the limits with more input in hand.
+                commands = parser.feed(b"")
+                self.backlog.extend(commands)
+                self.advance()
+        if parser.error is not None:
+            error = RedisError(b"ERR " + parser.error)
+            self._stats.error(error.text)
+            self.backlog.append(Fixed(encode(error), last=True))
+            self.advance()
+        elif not parser.idle:
+            self._hold(len(data))
+
+    def _hold(self, received: int) -> None:
+        """Input that is not a whole command yet: count it against the limit."""
+        self._unfinished += received
+        if self._unfinished > self._state.query_buffer_limit:
+            log.warning("client %d closed: it exceeded the limit of its input buffer", self.session.id)
+            self._stats.input_limit_disconnections += 1
+            self.abort()
+
+    # execution on this node
+
+    def _run_plain(self, commands: list[Words]) -> int:
+        """The hot loop: run ordinary commands from the start of the list; how many were run.
+
+        It ends at the first command that is not ordinary, or when the turn is over. No attribute chains and no calls
+        that are not needed: this is what a request costs.
+        """
+        state = self._state
+        store = self._store
+        call = self._call
+        route_of = self._plain.get
+        encoder_of = encoders(call.protocol)
+        slow_ns = state.slow_ns
+        database = call.db.number
+        parts: list[bytes] = []
+        append = parts.append
+        clock = perf_counter_ns
+        call.view.now_ms = state.clock.wall_ms()
+        before = clock()
+        self.last_active_at = before
+        turn_end = before + TURN_NS
+        route = None
+        for argv in commands:
+            found = route_of(argv[0])
+            if found is None:
+                break
+            arity = found.arity
+            if arity != len(argv) and (arity > 0 or len(argv) < -arity):
+                break
+            route = found
+            call.argv = argv
+            try:
+                reply = route.handler(call)
+                if type(reply) is bytes:
+                    append(b"$%d\r\n%b\r\n" % (len(reply), reply))
+                else:
+                    append(encoder_of[type(reply)](reply))
+            except Exception as error:
+                append(encode(failure(state, self.session, route, argv, error)))
+            after = clock()
+            spent = after - before
+            route.ns += spent
+            route.buckets[spent.bit_length()] += 1
+            before = after
+            if spent >= slow_ns:
+                session = self.session
+                state.slow_command(route.name, argv, spent, session.address, session.name)
+            if after > turn_end:
+                break
+        if route is None:
+            return 0
+        self.last_command = route.name
+        ticket = store.settle()
+        done = len(parts)
+        if ticket is None and not self.outbox:
+            self._write(parts)
+        else:
+            self.outbox.append(
+                Burst(ticket, parts, commands if done == len(commands) else commands[:done], database, True)
+            )
+            if ticket is not None:
+                ticket.wait(self)
+                if len(self.outbox) > MAX_OUTBOX:
+                    self._adjust_reading()
+        return done
+
+    def advance(self) -> None:
+        """Go on with the backlog, as far as that is possible now."""
+        backlog = self.backlog
+        turn_end = perf_counter_ns() + TURN_NS
+        while backlog and not (self._closing or self._write_paused or self.session.blocked):
+            if self._state.paused_until and not self._passes_pause():
+                break
+            if perf_counter_ns() > turn_end:
+                self._continue_later()
+                break
+            if not self._store.serving:
+                if not self.forwarder.step():
+                    break
+            elif self.forwarder.unanswered:
+                break
+            elif self.session.plain and backlog[0][0] in self._plain:
+                done = self._run_plain(list(islice(backlog, TURN_COMMANDS)))
+                for _ in range(done):
+                    backlog.popleft()
+                if not done:
+                    self._run_rest()
+            else:
+                self._run_rest()
+        if not backlog:
+            self.hub.waiting.discard(self)
+            if self._ended and not self.outbox and not self.session.blocked and not self.forwarder.unanswered:
+                self.close_after_replies()
+        self._adjust_reading()
+
+    def _continue_later(self) -> None:
+        if not self._continuing:
+            self._continuing = True
+            self.hub.loop.call_soon(self._continue)
+
+    def _continue(self) -> None:
+        self._continuing = False
+        if not self._closing:
+            self.advance()
+
+    def _run_rest(self) -> None:
+        """Run what the hot loop does not: one burst of any commands from the head of the backlog."""
+        session = self.session
+        call = self._call
+        backlog = self.backlog
+        execute = self.hub.router.execute
+        parts: list[bytes] = []
+        commands: list[Words] = []
+        database = call.db.number
+        retryable = session.queue is None and not session.watched
+        call.view.now_ms = self._state.clock.wall_ms()
+        later: Later | None = None
+        turn_end = perf_counter_ns() + TURN_NS
+        while backlog:
+            argv = backlog[0]
+            kind = type(argv)
+            if kind is not list:
+                if commands:
+                    break
+                if kind is Fixed or kind is SelectAgain:
+                    self.take_marker()
+                    return
+            backlog.popleft()
+            commands.append(argv)
+            reply = execute(call, argv)
+            if type(reply) is Later:
+                later = reply
+                break
+            self._take_reply(reply, parts)
+            if self._closing or session.closing or perf_counter_ns() > turn_end:
+                break
+            if session.plain and backlog and backlog[0][0] in self._plain:
+                break
+        self.last_command = commands[-1][0].decode("latin-1").lower() if commands else ""
+        if session.closing:
+            backlog.clear()
+        ticket = self._store.settle()
+        retryable = retryable and session.queue is None and not session.watched and later is None
+        if parts or ticket is not None:
+            self.outbox.append(Burst(ticket, parts, commands, database, retryable))
+            if ticket is not None:
+                ticket.wait(self)
+        if later is not None:
+            self._start(later)
+        self._flush()
+
+    def run_local(self, argv: Words) -> None:
+        """Run a command that needs no store; nothing is unanswered before it."""
+        session = self.session
+        self._call.view.now_ms = self._state.clock.wall_ms()
+        reply = self.hub.router.execute(self._call, argv)
+        self.last_command = argv[0].decode("latin-1").lower()
+        if type(reply) is Later:
+            self._start(reply)
+            return
+        parts: list[bytes] = []
+        self._take_reply(reply, parts)
+        if session.closing:
+            self.backlog.clear()
+        self.push(parts)
+
+    def _take_reply(self, reply: object, parts: list[bytes]) -> None:
+        """Encode what the client is to see of a reply, by CLIENT REPLY."""
+        session = self.session
+        if session.plain:
+            parts.append(self._encode(reply))
+            return
+        if not (session.muted or session.skipping or reply is NO_REPLY):
+            parts.append(self._encode(reply))
+        session.skipping = session.skip_next
+        session.skip_next = False
+        session.settle_mode()
+
+    def _encode(self, reply: object) -> bytes:
+        try:
+            return encode(reply, self._call.protocol)
+        except Exception as error:
+            log.error("a reply to client %d could not be encoded", self.session.id, exc_info=error)
+            return encode(INTERNAL)
+
+    def _start(self, later: Later) -> None:
+        self.session.blocked = later
+        self._task = self.hub.loop.create_task(self._finish(later))
+
+    async def _finish(self, later: Later) -> None:
+        try:
+            reply = await later.coroutine
+        except Exception as error:
+            reply = failure(self._state, self.session, None, [b"?"], error)
+        self._task = None
+        self.session.blocked = None
+        if not self._closing:
+            parts: list[bytes] = []
+            self._take_reply(reply, parts)
+            self.push(parts)
+            self.advance()
+
+    def take_marker(self) -> None:
+        """The backlog begins with an answer that is known already, or with a selection that was undone by a retry."""
+        marker = self.backlog.popleft()
+        if type(marker) is SelectAgain:
+            self._call.db = self._state.databases.numbered[marker.number]
+        elif type(marker) is Fixed:
+            self.push([marker.reply])
+            if marker.last:
+                self.close_after_replies()
+
+    # replies
+
+    def push(self, parts: list[bytes]) -> None:
+        """Replies that wait for nothing but those before them."""
+        if parts:
+            self.outbox.append(Burst(None, parts, [], 0, False))
+        self._flush()
+
+    def _write(self, parts: list[bytes]) -> None:
+        data = b"".join(parts)
+        self._stats.bytes_out += len(data)
+        transport = self._transport
+        if transport is not None:
+            transport.write(data)
+            if self._state.output_limited:
+                self.check_output()
+
+    def pass_through(self, data: bytes) -> None:
+        """Replies of the leader, as they came."""
+        self._write([data])
+
+    def _flush(self) -> None:
+        """Write what may go out."""
+        outbox = self.outbox
+        if outbox and outbox[0].ticket is None:
+            parts: list[bytes] = []
+            while outbox and outbox[0].ticket is None and not outbox[0].retry:
+                parts += outbox.popleft().parts
+            if parts:
+                self._write(parts)
+            if outbox and outbox[0].retry and all(burst.ticket is None for burst in outbox):
+                self._execute_again()
+        if self.session.closing and not outbox:
+            self._close()
+
+    def release(self, ticket: Ticket) -> None:
+        for burst in self.outbox:
+            if burst.ticket is ticket:
+                burst.ticket = None
+        self._flush()
+        self._after_tickets()
+
+    def fail(self, ticket: Ticket, fault: Exception) -> None:
+        error = fault if isinstance(fault, KvError) else KvError(Fault.INTERNAL)
+        lead_lost = error.fault is Fault.NOT_LEADER
+        for burst in self.outbox:
+            if burst.ticket is not ticket:
+                continue
+            burst.ticket = None
+            if lead_lost and self.session.forwarded_from:
+                burst.parts = [encode(self.forwarder.not_leader())]
+                burst.commands = []
+                self._drop_rest_after(burst)
+                break
+            if lead_lost and burst.retryable:
+                burst.retry = True
+                continue
+            if error.fault is Fault.OUTCOME_UNKNOWN:
+                self._stats.outcome_unknown += len(burst.parts)
+            reply = LEAD_LOST if lead_lost else from_fault(error)
+            self._stats.error(reply.text)
+            burst.parts = [encode(reply)] * len(burst.parts)
+        self._flush()
+        self._after_tickets()
+
+    def _drop_rest_after(self, burst: Burst) -> None:
+        """The node that forwards to us repeats everything from here on at the new leader."""
+        while self.outbox and self.outbox[-1] is not burst:
+            self.outbox.pop()
+        self.close_after_replies()
+
+    def _after_tickets(self) -> None:
+        if self.backlog:
+            self.advance()
+        elif self._ended and not self.outbox:
+            self.close_after_replies()
+        elif not self._reading:
+            self._adjust_reading()
+
+    def _execute_again(self) -> None:
+        """The first burst is provably not in the log: put it and all replies behind it back into the backlog."""
+        again: list[Words] = []
+        for burst in self.outbox:
+            if burst.retry:
+                again.append(SelectAgain(burst.database))
+                again += burst.commands
+            else:
+                again += [Fixed(part) for part in burst.parts]
+        again.append(SelectAgain(self._call.db.number))
+        self.outbox.clear()
+        self.backlog.extendleft(reversed(again))
+        self._continue_later()
+
+    # waiting
+
+    def wait_for_leader(self) -> None:
+        self.hub.wait_for_leader(self)
+
+    def look_again(self, now: float) -> None:
+        if self._closing:
+            self.hub.waiting.discard(self)
+            return
+        self.forwarder.check(now)
+        self.advance()
+        if not self.backlog and not self.forwarder.unanswered:
+            self.hub.waiting.discard(self)
+
+    def wake(self) -> None:
+        self._continue_later()
+
+    def _passes_pause(self) -> bool:
+        """CLIENT PAUSE: whether the first command of the backlog may run all the same."""
+        state = self._state
+        if not state.paused:
+            state.paused_until = 0.0
+            return True
+        argv = self.backlog[0]
+        try:
+            route = self.hub.router.find(argv)
+        except RedisError:
+            return True
+        if self.session.forwarded_from == "" and route.name.startswith("client|"):
+            return True
+        if not state.paused_all and not route.write and route.name not in ("exec", "elastickv.exec"):
+            return True
+        self.hub.wait(self)
+        return False
+
+    # flow
+
+    def _adjust_reading(self) -> None:
+        """Read only as fast as commands are executed and replies are taken."""
+        transport = self._transport
+        if transport is None or self._closing or self._ended:
+            return
+        wanted = not (self._write_paused or len(self.backlog) > MAX_BACKLOG or len(self.outbox) > MAX_OUTBOX)
+        if wanted != self._reading:
+            self._reading = wanted
+            if wanted:
+                transport.resume_reading()
+            else:
+                transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+        self.forwarder.pause()
+        self._adjust_reading()
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        self._soft_since = 0.0
+        self.forwarder.resume()
+        if self.backlog:
+            self._continue_later()
+        self._adjust_reading()
+
+    def output_bytes(self) -> int:
+        transport = self._transport
+        waiting = sum(len(part) for burst in self.outbox for part in burst.parts)
+        return waiting + (transport.get_write_buffer_size() if transport is not None else 0)
+
+    def check_output(self) -> None:
+        """client-output-buffer-limit: cut off a client that does not read its replies."""
+        limit = self._state.output_limits.normal
+        held = self.output_bytes()
+        now = self.hub.loop.time()
+        over = 0 < limit.hard_bytes < held
+        if 0 < limit.soft_bytes < held:
+            self._soft_since = self._soft_since or now
+            over = over or now - self._soft_since >= limit.soft_seconds
+        else:
+            self._soft_since = 0.0
+        if over:
+            log.warning("client %d closed: it does not read its replies", self.session.id)
+            self._stats.output_limit_disconnections += 1
+            self.abort()
+
+    def close_after_replies(self) -> None:
+        self.session.closing = True
+        self.backlog.clear()
+        if not self.outbox:
+            self._close()
+
+    def _close(self) -> None:
+        self._closing = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        self._closing = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def authentication_changed(self) -> None:
+        self._parser.limited = not self.session.authenticated
+
+    def figures(self) -> LinkFigures:
+        now = perf_counter_ns()
+        transport = self._transport
+        raw_socket: Any = transport.get_extra_info("socket") if transport is not None else None
+        return LinkFigures(
+            input_bytes=self._unfinished,
+            output_bytes=self.output_bytes(),
+            output_parts=len(self.outbox),
+            age_seconds=(now - self.created_at) // 1_000_000_000,
+            idle_seconds=(now - self.last_active_at) // 1_000_000_000,
+            descriptor=raw_socket.fileno() if raw_socket is not None else -1,
+            last_command=self.last_command,
+        )
+
+
+def _address(name: Any) -> bytes:
+    if isinstance(name, tuple) and len(name) >= 2:
+        host, port = name[0], name[1]
+        return f"[{host}]:{port}".encode() if ":" in host else f"{host}:{port}".encode()
+    return b"?:0"
+
+
+def set_socket_options(raw_socket: Any, keepalive_seconds: int) -> None:
+    raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if keepalive_seconds:
+        # As anetKeepAlive: the first probe after the interval, then three more within a third of it each.
+        raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive_seconds)
+        raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, keepalive_seconds // 3))
+        raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)

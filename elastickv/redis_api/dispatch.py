@@ -1,0 +1,200 @@
+"""From words to a body: look up, check, queue or run, count, translate failures.
+
+A `Route` is a command as this server runs it: its declaration and its figures. The hot loop in `connection` uses
+`Router.plain` and knows only the rules that every ordinary command has; everything else comes through `execute`, which
+knows all of them, in the order of Redis' processCommand: existence, arity, NOAUTH, MULTI, body.
+"""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter_ns
+from typing import Final
+
+from elastickv.errors import KvError
+from elastickv.redis_api.errors import (
+    INTERNAL,
+    NO_AUTH,
+    RedisError,
+    from_fault,
+    unknown_command,
+    unknown_subcommand,
+    wrong_arity,
+)
+from elastickv.redis_api.registry import Command, Flag, Registry
+from elastickv.redis_api.replies import QUEUED
+from elastickv.redis_api.session import Call, Session
+from elastickv.redis_api.state import ServerState
+from elastickv.redis_api.stats import CommandStats
+
+log = logging.getLogger(__name__)
+
+_IMMEDIATE: Final = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
+"""Not queued by MULTI."""
+_MAX_SPELLINGS: Final = 8192
+
+NOT_IN_MULTI: Final = RedisError(b"ERR Command not allowed inside a transaction")
+
+
+class Route(CommandStats):
+    __slots__ = (
+        "arity",
+        "blocking",
+        "command",
+        "handler",
+        "immediate",
+        "local",
+        "no_auth",
+        "no_multi",
+        "plain",
+        "readonly",
+        "skip_slow_log",
+        "subroutes",
+        "write",
+    )
+
+    def __init__(self, command: Command) -> None:
+        super().__init__(command.name)
+        flags = command.flags
+        self.command = command
+        self.handler = command.handler
+        self.arity = command.arity
+        self.write = Flag.WRITE in flags
+        self.readonly = Flag.READONLY in flags
+        self.local = Flag.LOCAL in flags
+        self.blocking = Flag.BLOCKING in flags
+        self.no_auth = Flag.NO_AUTH in flags
+        self.no_multi = Flag.NO_MULTI in flags
+        self.skip_slow_log = Flag.SKIP_SLOWLOG in flags
+        self.immediate = command.name in _IMMEDIATE
+        self.plain = not (
+            command.subcommands
+            or flags & (Flag.SESSION | Flag.BLOCKING | Flag.PUBSUB | Flag.NO_AUTH | Flag.SKIP_SLOWLOG)
+        )
+        self.subroutes: dict[bytes, Route] = {}
+
+    def accepts(self, words: int) -> bool:
+        arity = self.arity
+        return words == arity if arity > 0 else words >= -arity
+
+
+class Router:
+    """All commands of a server, by any spelling that clients have used."""
+
+    def __init__(self, *registries: Registry) -> None:
+        self.stats: dict[str, CommandStats] = {}
+        self.plain: dict[bytes, Route] = {}
+        """What the hot loop may run: commands that do nothing to the session and answer at once."""
+        self._known: dict[bytes, Route] = {}
+        """By lower-case name."""
+        self._spelled: dict[bytes, Route] = {}
+        for registry in registries:
+            for name, command in registry.items():
+                route = self._add(command)
+                self._known[name.encode()] = route
+                for spelling in (name, name.upper(), name.capitalize()):
+                    self._remember(spelling.encode(), route)
+
+    def _add(self, command: Command) -> Route:
+        route = Route(command)
+        self.stats[command.name] = route
+        for name, sub in command.subcommands.items():
+            subroute = self._add(sub)
+            route.subroutes[name.encode()] = subroute
+            route.subroutes[name.upper().encode()] = subroute
+        return route
+
+    def _remember(self, spelling: bytes, route: Route) -> None:
+        if len(self._spelled) < _MAX_SPELLINGS:
+            self._spelled[spelling] = route
+            if route.plain:
+                self.plain[spelling] = route
+
+    def find(self, argv: list[bytes]) -> Route:
+        """The route of a command or subcommand; RedisError when there is none."""
+        name = argv[0]
+        route = self._spelled.get(name)
+        if route is None:
+            route = self._known.get(name.lower())
+            if route is None:
+                raise unknown_command(argv)
+            self._remember(name, route)
+        subroutes = route.subroutes
+        if not subroutes or len(argv) < 2:
+            return route
+        sub = argv[1]
+        subroute = subroutes.get(sub) or subroutes.get(sub.lower())
+        if subroute is None:
+            raise unknown_subcommand(argv[0], sub)
+        return subroute
+
+    def checked(self, session: Session, argv: list[bytes]) -> Route:
+        """The route, if the command may run or be queued now; else RedisError, and an open MULTI will abort."""
+        route = None
+        try:
+            route = self.find(argv)
+            if not route.accepts(len(argv)):
+                raise wrong_arity(route.name)
+            if not session.authenticated and not route.no_auth:
+                raise NO_AUTH
+            if session.queue is not None and route.no_multi:
+                raise NOT_IN_MULTI
+        except RedisError as error:
+            if route is not None:
+                route.rejected += 1
+            if session.queue is not None:
+                session.queue_failed = True
+                if route is not None and route.name == "exec":
+                    session.end_transaction()
+                    reason = error.text.removeprefix(b"ERR ")
+                    raise RedisError(b"EXECABORT Transaction discarded because of: " + reason) from None
+            raise
+        return route
+
+    def execute(self, call: Call, argv: list[bytes]) -> object:
+        """One command with all its rules. Returns a reply or `Later`; every failure is a RedisError reply."""
+        session = call.session
+        try:
+            route = self.checked(session, argv)
+        except RedisError as error:
+            return failure(session.state, session, None, argv, error)
+        if session.queue is not None and not route.immediate:
+            session.queue.append(argv)
+            return QUEUED
+        return self.run(call, route, argv)
+
+    def run(self, call: Call, route: Route, argv: list[bytes]) -> object:
+        """The body of a command that was checked, with its figures."""
+        state = call.session.state
+        call.argv = argv
+        started = perf_counter_ns()
+        try:
+            reply = route.handler(call)
+        except Exception as error:
+            reply = failure(state, call.session, route, argv, error)
+        spent = perf_counter_ns() - started
+        route.add(spent)
+        if spent >= state.slow_ns and not route.skip_slow_log:
+            session = call.session
+            state.slow_command(route.name, argv, spent, session.address, session.name)
+        return reply
+
+
+def failure(
+    state: ServerState, session: Session, route: CommandStats | None, argv: list[bytes], error: Exception
+) -> RedisError:
+    """The reply for what a handler raised, counted. What nobody expected is logged and told as "internal error"."""
+    if isinstance(error, RedisError):
+        reply = error
+        # Many are constants that are raised again and again: each raise would add to their traceback.
+        error.__traceback__ = error.__context__ = None
+    elif isinstance(error, KvError):
+        reply = from_fault(error)
+    else:
+        name = route.name if route is not None else argv[0].decode("latin-1")
+        log.error("command %r of client %d failed", name, session.id, exc_info=error)
+        reply = INTERNAL
+    if route is not None:
+        route.failed += 1
+    state.stats.error(reply.text)
+    return reply

@@ -1,0 +1,709 @@
+"""A follower's half of a client connection: commands to the leader's Redis door, replies back as they are.
+
+Each client has an upstream connection of its own, opened when first needed, so order, WATCH and the selected database
+need no multiplexing. Bursts go up as the bytes in which they came whenever they consist of nothing but commands for the
+leader; replies come down untouched and are only counted (by hiredis, which is cheap and knows every RESP type).
+
+The two nodes agree on three things, with commands that no client is told of:
+
+- `ELASTICKV.SESSION node db protocol name [password]` makes the upstream session equal to the client's. It is repeated
+  before the next command whenever SELECT, HELLO, CLIENT SETNAME or a lost WATCH has changed something.
+- `ELASTICKV.EXEC` carries a whole transaction. MULTI queues on the client's own node, so a transaction travels as one
+  command, runs as one or not at all, and no half of it can be left behind at a former leader.
+- `-NOTLEADER` from a node that does not serve: this command and all after it have *not* been executed; the node closes.
+  They are sent again, to the new leader, within the request timeout.
+
+An upstream that is lost without that word leaves doubt. Commands that only read are repeated; of the others the client
+is told that their outcome is unknown, and nobody repeats them.
+
+Why not redis.asyncio: docs/decisions/0003-forwarding.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from typing import Any, Final, Protocol, cast
+
+import hiredis
+
+from elastickv.errors import Fault, KvError
+from elastickv.redis_api.dispatch import Route
+from elastickv.redis_api.errors import RedisError, from_fault
+from elastickv.redis_api.hub import Hub
+from elastickv.redis_api.replies import NULL_ARRAY, encode
+from elastickv.redis_api.resp import Words, encode_command
+from elastickv.redis_api.session import Session
+
+log = logging.getLogger(__name__)
+
+MAX_UNANSWERED: Final = 2048
+"""Commands that may be on their way; the rest stays in the backlog."""
+OLD_LEADER_SECONDS: Final = 1.0
+"""How long a former leader may take to answer what it still has."""
+RETRY_SECONDS: Final = 0.05
+
+_NOT_LEADER: Final = b"-NOTLEADER"
+_SAFE_TO_REPEAT: Final = frozenset({"watch", "unwatch", "wait"})
+
+NO_LEADER: Final = RedisError(b"CLUSTERDOWN no leader, or no majority of the members can be reached")
+LEADER_SILENT: Final = RedisError(b"CLUSTERDOWN the leader did not answer in time; nothing was changed")
+OUTCOME_UNKNOWN: Final = from_fault(
+    KvError(Fault.OUTCOME_UNKNOWN, "the connection to the leader was lost after the command was sent")
+)
+
+
+class Fixed(Words):
+    """In a backlog: a reply that is known already."""
+
+    __slots__ = ("last", "reply")
+
+    def __init__(self, reply: bytes, *, last: bool = False) -> None:
+        super().__init__((b"",))
+        self.reply = reply
+        self.last = last
+        """The connection closes after it."""
+
+
+class SelectAgain(Words):
+    """In a backlog: what follows was sent while this database was selected."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        super().__init__((b"",))
+        self.number = number
+
+
+class Transaction(Words):
+    """ELASTICKV.EXEC, and what is still to be done with its reply."""
+
+    __slots__ = ("guarded", "here", "queue", "selects")
+
+    def __init__(self, queue: list[Words], guarded: bool) -> None:
+        super().__init__((b"ELASTICKV.EXEC",))
+        self.queue = queue
+        self.guarded = guarded
+        """Keys were watched over the connection it is sent on: anywhere else it must answer nil."""
+        self.here: list[int] = []
+        """Places of commands that this node answers itself (Flag.LOCAL)."""
+        self.selects: list[tuple[int, bytes]] = []
+        """Places of SELECT in what is sent, and the database."""
+
+
+class Owner(Protocol):
+    """The client's connection, as the forwarder sees it."""
+
+    hub: Hub
+    session: Session
+    backlog: deque[Words]
+    outbox: deque[Any]
+
+    def run_local(self, argv: Words) -> None: ...
+
+    def take_marker(self) -> None: ...
+
+    def push(self, parts: list[bytes]) -> None: ...
+
+    def pass_through(self, data: bytes) -> None: ...
+
+    def advance(self) -> None: ...
+
+    def wait_for_leader(self) -> None: ...
+
+    def close_after_replies(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class Upstream(asyncio.Protocol):
+    """The connection to the leader's Redis door."""
+
+    def __init__(self, forwarder: Forwarder, address: str) -> None:
+        self.forwarder = forwarder
+        self.address = address
+        self.epoch = -1
+        """The `sync_epoch` of the session that the leader knows."""
+        self.syncing = -1
+        self.unanswered: deque[Words] = deque()
+        self.waiting_since = 0.0
+        """Loop time of the last progress while something is unanswered."""
+        self.transport: asyncio.Transport | None = None
+        self.lost = False
+        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
+        self._held = b""
+        """The start of a line that may become -NOTLEADER."""
+        self._collected: list[bytes] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its bases
+        self.transport = transport
+        raw_socket = transport.get_extra_info("socket")
+        if raw_socket is not None:
+            raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.lost:
+            self.lost = True
+            self.forwarder.upstream_lost(self, repeat_all=False)
+
+    def close(self) -> None:
+        self.lost = True
+        if self.transport is not None:
+            self.transport.abort()
+
+    def sync(self, command: Words, epoch: int) -> None:
+        self.syncing = epoch
+        self.waiting_since = self.forwarder.now()
+        assert self.transport is not None
+        self.transport.write(encode_command(command))
+
+    def send(self, data: bytes, commands: list[Words]) -> None:
+        if not self.unanswered:
+            self.waiting_since = self.forwarder.now()
+        self.unanswered.extend(commands)
+        assert self.transport is not None
+        self.transport.write(data)
+
+    @property
+    def partial(self) -> bool:
+        """A reply has been passed on in part."""
+        return bool(self._reader.has_data()) and not self._held and not self._collected
+
+    def data_received(self, data: bytes) -> None:
+        forwarder = self.forwarder
+        reader = self._reader
+        try:
+            reader.feed(data)
+            if self.syncing >= 0:
+                self._take_sync_reply(reader.gets())
+                return
+            unanswered = self.unanswered
+            not_leader = False
+            last: object = None
+            while True:
+                reply = reader.gets()
+                if reply is _NOTHING:
+                    break
+                if type(reply) is hiredis.ReplyError and str(reply).startswith("NOTLEADER"):
+                    not_leader = True
+                    break
+                if type(reply) is not hiredis.PushNotification:
+                    last = reply
+                    unanswered.popleft()
+        except (hiredis.HiredisError, IndexError) as error:
+            log.error("the leader at %s sent no sense: %s", self.address, error)
+            self.close()
+            forwarder.upstream_lost(self, repeat_all=False)
+            return
+        self.waiting_since = forwarder.now()
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        if not_leader:
+            data = data[: data.rindex(_NOT_LEADER)]
+        elif unanswered:
+            # NOTLEADER may arrive in two pieces; no part of it may reach the client.
+            tail_start = data.rfind(b"\n") + 1
+            tail = data[tail_start:]
+            if tail and _NOT_LEADER.startswith(tail[: len(_NOT_LEADER)]) and reader.has_data():
+                self._held = tail
+                data = data[:tail_start]
+        if data:
+            forwarder.replies(self, data, last)
+        if not_leader:
+            self.close()
+            forwarder.upstream_lost(self, repeat_all=True)
+        elif not unanswered:
+            forwarder.all_answered()
+
+    def _take_sync_reply(self, reply: object) -> None:
+        if reply is _NOTHING:
+            return
+        if isinstance(reply, hiredis.ReplyError):
+            self.close()
+            self.forwarder.sync_refused(self, str(reply))
+            return
+        self.epoch = self.syncing
+        self.syncing = -1
+        self.forwarder.all_answered()
+
+    def pause_writing(self) -> None:
+        self.forwarder.congested = True
+
+    def resume_writing(self) -> None:
+        self.forwarder.congested = False
+        self.forwarder.all_answered()
+
+
+class Forwarder:
+    """Decides for one client what goes to the leader, and what becomes of it."""
+
+    def __init__(self, owner: Owner) -> None:
+        self.owner = owner
+        self.hub = owner.hub
+        self.upstream: Upstream | None = None
+        self.congested = False
+        self._connecting: asyncio.Task[None] | None = None
+        self._next_attempt = 0.0
+        self._waiting_since = 0.0
+        """Loop time since which the head of the backlog waits for a leader; 0 when it does not."""
+        self._raw: tuple[bytes, int] | None = None
+        self._swallow = False
+        """CLIENT REPLY OFF or SKIP: replies of what is unanswered are for nobody."""
+        self._special: Transaction | None = None
+        """The only unanswered command, whose reply is needed whole."""
+        self._special_reply: list[bytes] = []
+
+    def now(self) -> float:
+        return self.hub.loop.time()
+
+    @property
+    def unanswered(self) -> bool:
+        upstream = self.upstream
+        return upstream is not None and bool(upstream.unanswered)
+
+    def remember_raw(self, data: bytes, commands: list[Words]) -> None:
+        """The backlog is about to be exactly these commands, which came as exactly these bytes."""
+        self._raw = (data, len(commands))
+
+    # one step through the backlog
+
+    def step(self) -> bool:
+        """Do something about the head of the backlog while another node leads; False when that must wait."""
+        owner = self.owner
+        session = owner.session
+        backlog = owner.backlog
+        argv = backlog[0]
+        kind = type(argv)
+        if kind is Fixed or kind is SelectAgain:
+            if self.unanswered:
+                return False
+            owner.take_marker()
+            return True
+        if kind is list and not self._is_for_leader(argv):
+            if self.unanswered:
+                return False
+            backlog.popleft()
+            self._raw = None
+            owner.run_local(argv)
+            return True
+        if owner.outbox:
+            return False  # replies of this node's own time as leader are still open
+        if session.forwarded_from:
+            owner.push([encode(self.not_leader())])
+            owner.close_after_replies()
+            return False
+        upstream = self._ready_upstream()
+        if upstream is None:
+            return False
+        return self._send_run(upstream)
+
+    def _is_for_leader(self, argv: Words) -> bool:
+        session = self.owner.session
+        router = self.hub.router
+        route = router.plain.get(argv[0]) if session.plain else None
+        if route is None:
+            try:
+                route = router.find(argv)
+            except RedisError:
+                return False
+        if not route.accepts(len(argv)) or not session.authenticated:
+            return False
+        if route.name == "exec":
+            if session.watched:
+                session.lose_watches()
+            return session.queue is not None and not session.queue_failed and not session.dirty and bool(session.queue)
+        if session.queue is not None:
+            return False
+        return not route.local
+
+    def _ready_upstream(self) -> Upstream | None:
+        """The connection to the present leader, in step with the session; None while that takes time."""
+        leader = self.hub.state.leader()
+        facts = self.hub.state.facts
+        now = self.now()
+        if not self._waiting_since:
+            self._waiting_since = now
+        if leader is None or leader.id == facts.id:
+            self.owner.wait_for_leader()
+            return None
+        address = facts.redis_map.get(leader.address)
+        if address is None:
+            self._answer_head(
+                RedisError(
+                    b"ERR the leader is %b, and --raftRedisMap does not say where its Redis door is: "
+                    b"add %b=host:port to it on this node" % (leader.address.encode(), leader.address.encode())
+                )
+            )
+            return None
+        upstream = self.upstream
+        if upstream is not None and upstream.address != address:
+            if upstream.unanswered:
+                self.hub.wait(self._waiter())
+                return None
+            self._drop_upstream()
+            upstream = None
+        if upstream is None:
+            self.hub.wait(self._waiter())
+            if self._connecting is None and now >= self._next_attempt:
+                self._connecting = self.hub.loop.create_task(self._connect(address))
+            return None
+        session = self.owner.session
+        if upstream.epoch != session.sync_epoch:
+            self.hub.wait(self._waiter())
+            if upstream.syncing < 0 and not upstream.unanswered:
+                upstream.sync(self._session_command(), session.sync_epoch)
+            return None
+        if upstream.syncing >= 0:
+            return None
+        return upstream
+
+    def _waiter(self) -> Any:
+        return self.owner
+
+    def _answer_head(self, error: RedisError) -> None:
+        """Refuse the first command of the backlog, in its turn."""
+        backlog = self.owner.backlog
+        backlog[0] = Fixed(encode(error))
+        self.hub.state.stats.error(error.text)
+        self._waiting_since = 0.0
+        self._raw = None
+        self.hub.loop.call_soon(self.owner.advance)
+
+    def _session_command(self) -> Words:
+        session = self.owner.session
+        state = self.hub.state
+        words = [
+            b"ELASTICKV.SESSION",
+            state.facts.id.encode() or b"?",
+            b"%d" % session.call.db.number,
+            b"%d" % session.call.protocol,
+            session.name,
+        ]
+        if state.require_pass:
+            words.append(state.require_pass)
+        return words
+
+    def _send_run(self, upstream: Upstream) -> bool:
+        """Send as many commands from the head of the backlog as go together."""
+        owner = self.owner
+        session = owner.session
+        backlog = owner.backlog
+        if self.congested or len(upstream.unanswered) >= MAX_UNANSWERED or self._special is not None:
+            self.hub.wait(self._waiter())
+            return False
+        raw, self._raw = self._raw, None
+        if not session.plain:
+            return self._send_alone(upstream)
+        if self._swallow:
+            if upstream.unanswered:
+                return False
+            self._swallow = False
+        run: list[Words] = []
+        room = MAX_UNANSWERED - len(upstream.unanswered)
+        is_for_leader = self._is_for_leader
+        plain = self.hub.router.plain
+        while backlog and len(run) < room:
+            argv = backlog[0]
+            if type(argv) is not list:
+                break
+            route = plain.get(argv[0])
+            if route is None or route.local or not route.accepts(len(argv)):
+                if not is_for_leader(argv):
+                    break
+                if argv[0].lower() == b"watch":
+                    session.remote_watch = True
+            run.append(backlog.popleft())
+        if not run:
+            return self._send_alone(upstream)
+        if raw is not None and raw[1] == len(run) and not backlog:
+            data = raw[0]
+        else:
+            data = b"".join(map(encode_command, run))
+        self.hub.state.stats.forwarded += len(run)
+        self._waiting_since = 0.0
+        upstream.send(data, run)
+        self.hub.wait(self._waiter())
+        return True
+
+    def _send_alone(self, upstream: Upstream) -> bool:
+        """Send one command whose reply needs care."""
+        if upstream.unanswered:
+            return False
+        owner = self.owner
+        session = owner.session
+        argv = owner.backlog.popleft()
+        self._swallow = session.muted or session.skipping
+        if self._swallow:
+            session.skipping = False
+            session.settle_mode()
+        if type(argv) is not Transaction and argv[0].lower() == b"exec":
+            argv = self._transaction()
+        if type(argv) is Transaction:
+            self._prepare(argv)
+        self.hub.state.stats.forwarded += 1
+        self._waiting_since = 0.0
+        upstream.send(encode_command(argv), [argv])
+        self.hub.wait(self._waiter())
+        return True
+
+    # transactions
+
+    def _transaction(self) -> Transaction:
+        """The queue of the session as one command; MULTI and WATCH are over with it."""
+        session = self.owner.session
+        assert session.queue is not None
+        transaction = Transaction(session.queue, session.remote_watch)
+        session.remote_watch = False
+        session.end_transaction()
+        return transaction
+
+    def _prepare(self, transaction: Transaction) -> None:
+        """Fill in the words to send, without what this node answers itself."""
+        transaction[1:] = []
+        transaction.here.clear()
+        transaction.selects.clear()
+        sent = 0
+        for place, argv in enumerate(transaction.queue):
+            route = self._route(argv)
+            if route is not None and route.local and route.name != "select":
+                transaction.here.append(place)
+                continue
+            if route is not None and route.name == "select":
+                transaction.selects.append((sent, argv[1]))
+            transaction.append(b"%d" % len(argv))
+            transaction += argv
+            sent += 1
+        if transaction.here or transaction.selects:
+            self._special = transaction
+            self._special_reply = []
+
+    def _route(self, argv: Words) -> Route | None:
+        try:
+            return self.hub.router.find(argv)
+        except RedisError:
+            return None
+
+    # what comes back
+
+    def replies(self, upstream: Upstream, data: bytes, last: object) -> None:
+        if self._special is not None:
+            self._special_reply.append(data)
+            if not upstream.unanswered:
+                self._finish_special(last)
+        elif not self._swallow:
+            self.owner.pass_through(data)
+
+    def _finish_special(self, reply: object) -> None:
+        transaction = self._special
+        assert transaction is not None
+        data = b"".join(self._special_reply)
+        self._special = None
+        self._special_reply = []
+        session = self.owner.session
+        if isinstance(reply, list):
+            for place, number in transaction.selects:
+                if not isinstance(reply[place], hiredis.ReplyError):
+                    session.call.db = session.state.databases.numbered[int(number)]
+            if transaction.here:
+                data = self._splice(transaction, data)
+        if not self._swallow:
+            self.owner.pass_through(data)
+
+    def _splice(self, transaction: Transaction, data: bytes) -> bytes:
+        """Put this node's own answers between those of the leader."""
+        call = self.owner.session.call
+        router = self.hub.router
+        at = data.index(b"\r\n") + 2
+        parts = [b"*%d\r\n" % len(transaction.queue)]
+        here = set(transaction.here)
+        call.session.in_exec = True
+        for place, argv in enumerate(transaction.queue):
+            if place in here:
+                parts.append(encode(router.execute(call, argv), call.protocol))
+            else:
+                end = reply_end(data, at)
+                parts.append(data[at:end])
+                at = end
+        call.session.in_exec = False
+        return b"".join(parts)
+
+    def all_answered(self) -> None:
+        self.owner.advance()
+
+    def upstream_lost(self, upstream: Upstream, *, repeat_all: bool) -> None:
+        """`repeat_all`: what is unanswered has not been executed."""
+        if self.upstream is not upstream:
+            return
+        self.upstream = None
+        self._special = None
+        self._special_reply = []
+        self.congested = False
+        owner = self.owner
+        owner.session.lose_watches()
+        if upstream.partial and upstream.unanswered and not repeat_all and not self._swallow:
+            log.warning("the leader at %s was lost in the middle of a reply; client closed", upstream.address)
+            owner.abort()
+            return
+        again: list[Words] = []
+        stats = self.hub.state.stats
+        for argv in upstream.unanswered:
+            if type(argv) is Transaction and argv.guarded and (repeat_all or self._only_reads(argv)):
+                again.append(Fixed(encode(NULL_ARRAY, owner.session.call.protocol)))
+            elif repeat_all or self._only_reads(argv):
+                stats.forward_retries += 1
+                again.append(argv)
+            else:
+                stats.outcome_unknown += 1
+                stats.error(OUTCOME_UNKNOWN.text)
+                again.append(Fixed(b"" if self._swallow else encode(OUTCOME_UNKNOWN)))
+        upstream.unanswered.clear()
+        owner.backlog.extendleft(reversed(again))
+        self._next_attempt = self.now() + RETRY_SECONDS
+        self.hub.loop.call_soon(owner.advance)
+
+    def _only_reads(self, argv: Words) -> bool:
+        if type(argv) is Transaction:
+            return all(self._only_reads(one) for one in argv.queue)
+        route = self._route(argv)
+        return route is not None and (route.readonly or route.local or route.name in _SAFE_TO_REPEAT)
+
+    def sync_refused(self, upstream: Upstream, text: str) -> None:
+        """The leader does not take the session: wrong password, too many clients, or it does not lead any more."""
+        if self.upstream is not upstream:
+            return
+        self.upstream = None
+        self._next_attempt = self.now() + RETRY_SECONDS
+        if text.startswith("NOTLEADER"):
+            self.hub.wait(self._waiter())
+            return
+        log.warning("the leader at %s refuses this node: %s", upstream.address, text)
+        if self.owner.backlog:
+            self._answer_head(RedisError(b"ERR the leader refuses this node: " + text.encode()))
+
+    # time
+
+    def check(self, now: float) -> None:
+        """Fail what has waited too long."""
+        timeout = self.hub.state.facts.request_timeout
+        upstream = self.upstream
+        if upstream is not None and upstream.unanswered:
+            waited = now - upstream.waiting_since
+            head = self._route(upstream.unanswered[0])
+            blocking = head is not None and head.blocking
+            if waited > OLD_LEADER_SECONDS and self._leads_elsewhere(upstream):
+                self._give_up(upstream)
+            elif waited > timeout + 0.2 and not blocking:
+                for place, argv in enumerate(upstream.unanswered):
+                    if self._only_reads(argv):
+                        upstream.unanswered[place] = Fixed(b"" if self._swallow else encode(LEADER_SILENT))
+                self._give_up(upstream)
+        elif upstream is not None and upstream.syncing >= 0 and now - upstream.waiting_since > timeout:
+            self._drop_upstream()
+        if self._waiting_since and now - self._waiting_since > timeout:
+            self._waiting_since = 0.0
+            self._fail_backlog()
+
+    def _leads_elsewhere(self, upstream: Upstream) -> bool:
+        state = self.hub.state
+        leader = state.leader()
+        return state.store.serving or (
+            leader is not None and state.facts.redis_map.get(leader.address) not in (None, upstream.address)
+        )
+
+    def _give_up(self, upstream: Upstream) -> None:
+        upstream.close()
+        self.upstream_lost(upstream, repeat_all=False)
+
+    def _fail_backlog(self) -> None:
+        """No leader within the request timeout: every command that needs one is refused, in order."""
+        backlog = self.owner.backlog
+        error = encode(NO_LEADER)
+        for place, argv in enumerate(backlog):
+            if type(argv) is Transaction:
+                backlog[place] = Fixed(error)
+            elif type(argv) is list and self._is_for_leader(argv):
+                if argv[0].lower() == b"exec":
+                    self.owner.session.end_transaction()
+                backlog[place] = Fixed(error)
+                self.hub.state.stats.error(NO_LEADER.text)
+            elif type(argv) is list:
+                break  # it may change what the rest means (MULTI, SELECT)
+        self._raw = None
+
+    # the connection
+
+    async def _connect(self, address: str) -> None:
+        host, _, port = address.rpartition(":")
+        upstream = Upstream(self, address)
+        try:
+            async with asyncio.timeout(self.hub.state.facts.request_timeout):
+                await self.hub.loop.create_connection(lambda: upstream, host.strip("[]"), int(port))
+        except (OSError, TimeoutError) as error:
+            log.debug("the leader's Redis door at %s cannot be reached: %s", address, error)
+            self._next_attempt = self.now() + RETRY_SECONDS
+            return
+        finally:
+            self._connecting = None
+        self.upstream = upstream
+        self._next_attempt = 0.0
+        self.owner.advance()
+
+    def _drop_upstream(self) -> None:
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.close()
+            self.owner.session.lose_watches()
+
+    def close(self) -> None:
+        """The client has gone."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self.upstream is not None:
+            self.upstream.close()
+            self.upstream = None
+
+    def pause(self) -> None:
+        """The client does not read: take nothing from the leader."""
+        upstream = self.upstream
+        if upstream is not None and upstream.transport is not None:
+            upstream.transport.pause_reading()
+
+    def resume(self) -> None:
+        upstream = self.upstream
+        if upstream is not None and upstream.transport is not None and not upstream.lost:
+            upstream.transport.resume_reading()
+
+    def not_leader(self) -> RedisError:
+        leader = self.hub.state.leader()
+        return RedisError(b"NOTLEADER " + (leader.address.encode() if leader is not None else b"unknown"))
+
+
+class _Nothing:
+    __slots__ = ()
+
+
+_NOTHING: Final = _Nothing()
+
+
+def reply_end(data: bytes, at: int) -> int:
+    """Where the RESP value that begins at `at` ends."""
+    open_items = 1
+    while open_items:
+        open_items -= 1
+        line_end = data.index(b"\r\n", at)
+        mark = data[at : at + 1]
+        after = line_end + 2
+        if mark in b"$=!":
+            length = int(data[at + 1 : line_end])
+            if length >= 0:
+                after += length + 2
+        elif mark in b"*~>":
+            open_items += max(0, int(data[at + 1 : line_end]))
+        elif mark == b"%":
+            open_items += 2 * int(data[at + 1 : line_end])
+        at = after
+    return at

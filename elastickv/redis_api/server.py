@@ -1,0 +1,109 @@
+"""The Redis door: listens, makes connections, looks after the clients, stops in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import Final
+
+from elastickv.clock import Clock
+from elastickv.config import RedisSettings
+from elastickv.kv.ports import ClusterControl, Store
+from elastickv.redis_api.commands import COMMANDS, INTERNAL
+from elastickv.redis_api.connection import Connection
+from elastickv.redis_api.dispatch import Router
+from elastickv.redis_api.hub import Hub
+from elastickv.redis_api.state import NodeFacts, ServerState
+from elastickv.redis_api.values.database import Databases
+
+log = logging.getLogger(__name__)
+
+CRON_SECONDS: Final = 1.0
+
+
+class RedisServer:
+    """One per node. Make it on the loop, `start()`, and `stop()` before the loop ends."""
+
+    def __init__(
+        self,
+        settings: RedisSettings,
+        facts: NodeFacts,
+        store: Store,
+        control: ClusterControl,
+        databases: Databases,
+        clock: Clock,
+    ) -> None:
+        self.state = ServerState(settings, facts, store, control, databases, clock)
+        self.router = Router(COMMANDS, INTERNAL)
+        self.state.commands = self.router.stats
+        self.hub = Hub(self.state, self.router)
+        self._server: asyncio.Server | None = None
+        self._cron: asyncio.TimerHandle | None = None
+        self._unwatch = control.watch(self._leadership_changed)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on (the system's choice when the settings say 0)."""
+        return self.state.port
+
+    async def start(self) -> None:
+        address = self.state.settings.address
+        self._server = await self.hub.loop.create_server(
+            partial(Connection, self.hub), address.host or None, address.port, backlog=511
+        )
+        self.state.port = self._server.sockets[0].getsockname()[1]
+        self._cron = self.hub.loop.call_later(CRON_SECONDS, self._look_after_clients)
+
+    async def stop(self, grace: float = 0.0) -> None:
+        """Take no new connections, let replies that are due go out for at most `grace` seconds, close all."""
+        self.hub.closing = True
+        self._unwatch()
+        if self._cron is not None:
+            self._cron.cancel()
+        if self._server is not None:
+            self._server.close()
+        deadline = self.hub.loop.time() + grace
+        while self._busy() and self.hub.loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        for session in list(self.hub.clients.values()):
+            session.link.close_after_replies()
+        while self.hub.clients and self.hub.loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        for session in list(self.hub.clients.values()):
+            session.link.abort()
+        self.hub.stop()
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    def on_serving(self) -> None:
+        """This node begins to serve, or writes that had been executed were dropped: what is kept in memory beside the
+        view is read again. Call before any command runs."""
+        for session in self.hub.clients.values():
+            if session.watched:
+                session.lose_watches()
+        self.state.databases.load()
+        self._leadership_changed()
+
+    def _leadership_changed(self) -> None:
+        if self.hub.waiting:
+            self.hub.loop.call_soon(self.hub.wake)
+
+    def _busy(self) -> bool:
+        return any(session.link.figures().output_parts for session in self.hub.clients.values())
+
+    def _look_after_clients(self) -> None:
+        """Once a second: idle clients, clients that do not read."""
+        self._cron = self.hub.loop.call_later(CRON_SECONDS, self._look_after_clients)
+        state = self.state
+        limit = state.timeout_seconds
+        if not limit and not state.output_limited:
+            return
+        for session in list(self.hub.clients.values()):
+            link = session.link
+            if limit and session.blocked is None and link.figures().idle_seconds > limit:
+                log.debug("client %d closed: idle", session.id)
+                state.stats.idle_disconnections += 1
+                link.abort()
+            elif state.output_limited:
+                link.check_output()

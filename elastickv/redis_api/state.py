@@ -1,0 +1,112 @@
+"""What all connections of the Redis door share: the store, the settings as they are now, clients and counters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from elastickv.clock import Clock
+from elastickv.config import OutputLimits, RedisSettings
+from elastickv.kv.ports import ClusterControl, Leader, Store
+from elastickv.redis_api.stats import CommandStats, LatencyMonitor, SlowLog, Statistics
+from elastickv.redis_api.values.database import Databases
+
+REDIS_VERSION: Final = "7.2.4"
+"""The release whose behaviour this door has; clients choose their features by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What the door tells about the node it belongs to."""
+
+    id: str
+    raft_address: str
+    redis_map: Mapping[str, str]
+    """Raft address to Redis address, from --raftRedisMap."""
+    request_timeout: float
+    """Seconds."""
+    version: str
+    data_dir: str = ""
+    config_file: str = ""
+
+
+class ServerState:
+    """One per Redis door. `settings` is what the flags said; the attributes below are what CONFIG SET may change."""
+
+    def __init__(
+        self,
+        settings: RedisSettings,
+        facts: NodeFacts,
+        store: Store,
+        control: ClusterControl,
+        databases: Databases,
+        clock: Clock,
+    ) -> None:
+        self.settings = settings
+        self.facts = facts
+        self.store = store
+        self.control = control
+        self.databases = databases
+        self.clock = clock
+        self.view = store.view
+        self.stats = Statistics()
+        self.slow_log = SlowLog()
+        self.latency = LatencyMonitor()
+        self.commands: dict[str, CommandStats] = {}
+        """By full name, "container|sub"."""
+        self.started_at = clock.monotonic()
+        self.port = settings.address.port
+        """The one really listened on."""
+
+        self.require_pass = settings.require_pass.encode()
+        self.max_clients = settings.max_clients
+        self.timeout_seconds = settings.timeout
+        self.keepalive_seconds = settings.tcp_keepalive
+        self.max_bulk_bytes = settings.proto_max_bulk_len
+        self.query_buffer_limit = settings.client_query_buffer_limit
+        self.output_limits: OutputLimits = settings.client_output_buffer_limit
+        self.slow_microseconds = 10_000
+        """slowlog-log-slower-than; negative: off."""
+        self.latency_tracking = True
+        self.percentiles: tuple[float, ...] = (50.0, 99.0, 99.9)
+
+        self.slow_ns = 0
+        """The shortest time that SLOWLOG or LATENCY want to hear about; what the hot loop compares with."""
+        self.output_limited = False
+        """Some limit on unread replies of normal clients is set."""
+        self.paused_until = 0.0
+        """CLIENT PAUSE, in `clock.monotonic()`; 0 when not paused."""
+        self.paused_all = False
+        """Not only writes."""
+        self.last_save_unix = int(time.time())
+        self.shutdown_requested: Callable[[], None] = lambda: None
+        """Begins the graceful stop of the node; returns at once."""
+        self.settings_changed()
+
+    def settings_changed(self) -> None:
+        """Derive what is derived; call after changing an attribute above."""
+        thresholds = []
+        if self.slow_microseconds >= 0:
+            thresholds.append(self.slow_microseconds * 1000)
+        if self.latency.threshold_ms > 0:
+            thresholds.append(self.latency.threshold_ms * 1_000_000)
+        self.slow_ns = min(thresholds, default=1 << 62)
+        normal = self.output_limits.normal
+        self.output_limited = bool(normal.hard_bytes or normal.soft_bytes)
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_until > 0 and self.clock.monotonic() < self.paused_until
+
+    def leader(self) -> Leader | None:
+        return self.store.leader()
+
+    def slow_command(self, name: str, argv: list[bytes], nanoseconds: int, address: bytes, client: bytes) -> None:
+        """A command took at least `slow_ns`."""
+        unix_seconds = self.clock.wall_ms() // 1000
+        if 0 <= self.slow_microseconds * 1000 <= nanoseconds:
+            self.slow_log.add(argv, nanoseconds, unix_seconds, address, client)
+        if 0 < self.latency.threshold_ms * 1_000_000 <= nanoseconds:
+            self.latency.add("command", unix_seconds, nanoseconds // 1_000_000)
