@@ -29,6 +29,8 @@ from elastickv.observability.metrics import Metrics
 from elastickv.observability.sources import ClusterPoints, GrpcCounts, health, redis_commands
 from elastickv.raft.types import Member, Role
 from elastickv.redis_api.server import RedisServer
+from elastickv.redis_api.state import NodeFacts
+from elastickv.redis_api.values.database import Databases
 from elastickv.runtime.group import Group, GroupSettings
 from elastickv.runtime.membership import GroupControl
 from elastickv.runtime.store import GroupStore
@@ -88,18 +90,19 @@ class Node:
             service_names=(PEER_SERVICE,),
             finished=self.grpc_counts.finished,
         )
-        self.redis = RedisServer(
-            settings.redis,
-            self.store,
-            self.control,
-            clock,
-            node_id=raft.id,
+        self.databases = Databases(self.group.view, settings.redis.databases, random.Random(rng.getrandbits(64)))
+        facts = NodeFacts(
+            id=raft.id,
+            raft_address=str(settings.grpc.address),
             redis_map=raft.redis_map,
             request_timeout=settings.node.request_timeout,
-            rng=random.Random(rng.getrandbits(64)),
+            version=__version__,
+            data_dir=str(self.data_dir.path),
+            config_file=str(settings.node.config or ""),
         )
-        self.group.executor.on_serving.append(self.redis.databases.load)
-        self.group.executor.before_proposal.append(self.redis.databases.save_sizes)
+        self.redis = RedisServer(settings.redis, facts, self.store, self.control, self.databases, clock)
+        self.group.executor.on_serving.append(self.redis.on_serving)
+        self.group.executor.before_proposal.append(self.databases.save_sizes)
         self.dynamo = DynamoServer()
         self.metrics = Metrics(raft.id, str(settings.grpc.address))
         live: Callable[[], Health] = lambda: liveness(self.control.status())  # noqa: E731  # a name for two uses
@@ -123,7 +126,7 @@ class Node:
         metrics.register_source(ClusterPoints(self.control))
         metrics.register_source(self.grpc_counts)
         metrics.register_source(health(live, ready))
-        metrics.register_source(redis_commands(lambda: self.redis.command_stats))
+        metrics.register_source(redis_commands(lambda: self.redis.state.commands))
         metrics.register_value(m.RAFT_PROPOSALS_FAILED, lambda: group.proposals_failed, 1)
         metrics.register_value(m.LEASE_READS, lambda: group.executor.lease_reads, "hit")
         metrics.register_value(m.LEASE_READS, lambda: group.executor.confirmed_reads, "miss")
@@ -187,7 +190,7 @@ class Node:
 
     async def _keep_house(self) -> None:
         """The leader's background work: keys whose time has come, generations that nobody can see any more."""
-        databases = self.redis.databases
+        databases = self.databases
         while True:
             await asyncio.sleep(0.1)
             try:

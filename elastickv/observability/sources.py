@@ -77,12 +77,12 @@ def _or_never(seconds: float | None) -> float:
 
 class CommandCounts(Protocol):
     """What the Redis door counts per command, with the meanings of Redis' `INFO commandstats`: `calls` ran, `failed`
-    are those of them that answered with an error, `rejected` did not run; `usec` is the time of the calls."""
+    are those of them that answered with an error, `rejected` did not run; `microseconds` is the time of the calls."""
 
     @property
     def calls(self) -> int: ...
     @property
-    def usec(self) -> float: ...
+    def microseconds(self) -> float: ...
     @property
     def failed(self) -> int: ...
     @property
@@ -96,7 +96,7 @@ def redis_commands(counts: Callable[[], Mapping[str, CommandCounts]]) -> m.Sourc
         for command, count in counts().items():
             if count.calls:
                 yield m.REDIS_REQUESTS(count.calls - count.failed, command, "ok")
-                yield m.REDIS_DURATION(m.CountAndSum(count.calls, count.usec / 1e6), command)
+                yield m.REDIS_DURATION(m.CountAndSum(count.calls, count.microseconds / 1e6), command)
             if count.failed:
                 yield m.REDIS_REQUESTS(count.failed, command, "error")
             if count.rejected:

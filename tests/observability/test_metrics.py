@@ -65,7 +65,7 @@ class Control:
 @dataclass
 class Counts:
     calls: int
-    usec: float
+    microseconds: float
     failed: int
     rejected: int
 
