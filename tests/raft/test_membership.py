@@ -71,7 +71,7 @@ def test_a_demoted_leader_does_not_lock_the_others_out() -> None:
     cluster.lose = lambda message: False
     cluster.run(60)
     assert cluster["2"].role is Role.LEADER
-    assert cluster["2"].conf_state.voters == ("2",)
+    assert list(cluster["2"].conf_state.voters) == ["2"]
 
 
 def test_a_transfer_ends_when_its_target_is_removed() -> None:
@@ -119,6 +119,19 @@ def test_auto_leave_is_taken_over_by_a_new_leader() -> None:
     leader = cluster.leader
     assert leader.id != "1"
     assert (leader.conf_state.voters, leader.conf_state.voters_outgoing) == (("2", "3", "4"), ())
+
+
+def test_leaving_is_proposed_once() -> None:
+    cluster = Cluster("123", outsiders="4")
+    cluster.elect("1")
+    cluster["1"].propose_config(b"v4 r1 implicit")
+    cluster.lose = lambda message: any(not entry.data and entry.kind for entry in message.entries)
+    cluster.settle()
+    index = cluster["1"].last_index
+    for _ in range(5):
+        cluster.tick("1")
+        cluster.settle()
+    assert (cluster["1"].conf_state.auto_leave, cluster["1"].last_index) == (True, index)
 
 
 def test_addresses_and_instances_travel_with_the_configuration() -> None:

@@ -104,6 +104,34 @@ def test_acks_in_one_ready_are_one_message() -> None:
     assert (reply.kind, reply.index, reply.round) == (Kind.APPEND_REPLY, 4, 4)
 
 
+def test_an_ack_that_replaces_another_keeps_its_newer_round() -> None:
+    """Messages may overtake each other; both answers say that we have heard from the leader."""
+    cluster = Cluster("123")
+    cluster.elect("1")
+    node = cluster["2"]
+    node.step(Message(Kind.APPEND, "2", "1", term=1, log_term=1, index=1, round=9))
+    node.step(Message(Kind.APPEND, "2", "1", term=1, log_term=1, index=1, entries=(Entry(1, 2),), round=8))
+    (reply,) = node.ready().promises
+    assert (reply.index, reply.round) == (2, 9)
+
+
+def test_no_snapshot_for_a_follower_that_has_been_silent() -> None:
+    """It would wait for nothing in the snapshot state, and cost a transfer; its next answer asks for it anew."""
+    cluster = Cluster("123")
+    cluster.elect("1")
+    cluster.crash("3")
+    for number in range(3):
+        cluster.propose(b"%d" % number)
+    cluster.run(12)  # a check-quorum passes
+    cluster["1"].report_unreachable("3")
+    cluster.compact("1")
+    cluster.propose(b"x")
+    assert cluster["1"].status().progress["3"].state == "probe"
+    cluster.restart("3")
+    cluster.run(6)
+    assert cluster.machines["3"].data == [b"x"]
+
+
 def test_refusals_are_not_swallowed_by_acks() -> None:
     cluster = Cluster("123")
     cluster.elect("1")
@@ -283,6 +311,17 @@ def test_a_restarted_majority_of_one_may_campaign_at_once() -> None:
     node.campaign()
     node.persisted(node.ready().number)
     assert node.role is Role.LEADER
+
+
+def test_the_own_vote_does_not_count_by_an_older_write() -> None:
+    node = RawNode(RaftConfig("1"), MemoryStorage(conf_state("1")), random.Random(1))
+    earlier = node.ready()
+    node.campaign()
+    roles = [node.role]
+    node.persisted(earlier.number)
+    roles.append(node.role)
+    node.persisted(node.ready().number)
+    assert [*roles, node.role] == [Role.CANDIDATE, Role.CANDIDATE, Role.LEADER]
 
 
 def test_a_majority_of_one_renews_its_lease_by_the_clock() -> None:
