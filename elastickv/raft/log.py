@@ -52,7 +52,8 @@ class RaftLog:
 
     @property
     def last_index(self) -> int:
-        return self.unstable.last_index
+        unstable = self.unstable
+        return unstable.offset + len(unstable.entries) - 1
 
     @property
     def first_index(self) -> int:
