@@ -15,6 +15,9 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SEEDS ?= 2000
 # How long `make soak` goes on, in seconds.
 SECONDS_OF_SOAK ?= 600
+# Rounds of `make failover`.
+KILLS ?= 30
+TRANSFERS ?= 20
 # Where `make cluster` puts its five nodes: this address and the following ones.
 BASE ?= 127.0.0.11
 
@@ -79,6 +82,10 @@ soak: $(READY) ## faults for SECONDS_OF_SOAK=600 on real processes
 .PHONY: bench
 bench: $(READY) ## numbers; asserts nothing
 	@pytest -q -s -m bench --timeout 0
+
+.PHONY: failover
+failover: $(READY) ## KILLS=30 kills -9 of the leader and TRANSFERS=20 planned hand-overs under load, as a table
+	@$(PYTHON) -m tests.e2e.failover --kills $(KILLS) --transfers $(TRANSFERS)
 
 # ---- programs -------------------------------------------------------------------------------------------------------
 
