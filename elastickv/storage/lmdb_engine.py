@@ -56,6 +56,7 @@ class LmdbEngine:
         )
         try:
             self._applied = self._read_applied()
+            self._generation = self._environment.generation
             self._transaction: ReadTransaction = self._environment.begin(DATA)
         except BaseException:
             self._environment.close()
@@ -67,11 +68,11 @@ class LmdbEngine:
     def get(self, key: bytes) -> bytes | None:
         try:
             return self._get(key)
-        except lmdb.Error:
+        except lmdb.Error as error:
             if not key:
                 return None
-            self.refresh()
-            return self._get(key)
+            self._refresh_if_dead(error)
+            return self.get(key)
 
     def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         if end and end <= start:
@@ -79,6 +80,7 @@ class LmdbEngine:
         return self._scan_down(start, end) if reverse else self._scan_up(start, end)
 
     def refresh(self) -> None:
+        self._generation = self._environment.generation
         fresh = self._environment.begin(DATA)
         self._transaction.abort()
         self._transaction = fresh
@@ -101,8 +103,9 @@ class LmdbEngine:
                         break  # refreshed meanwhile: go on behind `last` on the newer state
                 else:
                     return
-            except lmdb.Error:
-                self._refresh_if_dead(transaction)
+            except lmdb.Error as error:
+                if self._transaction is transaction:
+                    self._refresh_if_dead(error)
 
     def _scan_down(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         bound = end
@@ -121,13 +124,15 @@ class LmdbEngine:
                         break
                 else:
                     return
-            except lmdb.Error:
-                self._refresh_if_dead(transaction)
+            except lmdb.Error as error:
+                if self._transaction is transaction:
+                    self._refresh_if_dead(error)
 
-    def _refresh_if_dead(self, transaction: ReadTransaction) -> None:
-        """A scan has met an error: if its transaction is still the current one, the environment was replaced."""
-        if self._transaction is transaction:
-            self.refresh()
+    def _refresh_if_dead(self, error: lmdb.Error) -> None:
+        """A read has failed: because the environment was replaced, or because there is something wrong with it."""
+        if self._generation == self._environment.generation:
+            raise self._environment.translated(error, "a read") from error
+        self.refresh()
 
     # -- the worker's side --------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ for the replacement, a fraction of a millisecond. So the hot path pays nothing a
 A full disk. Without WRITEMAP, LMDB writes with pwrite, so a refused write is an error of the commit and nothing has
 happened: the pages of the last transaction are untouched, the environment stays usable. The one file that is
 written through a map is the table of readers; a hole in it would kill the process on a full disk (SIGBUS), so its
-blocks are allocated before LMDB opens it. See docs/decisions/lmdb-map-size.md for the measurements.
+blocks are allocated before LMDB opens it. See docs/decisions/0020-lmdb-map-size.md for the measurements.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class LmdbEnvironment:
             try:
                 return self._environment.begin(db=self._handles[database])
             except lmdb.Error as error:
-                raise self._translated(error, "a read") from error
+                raise self.translated(error, "a read") from error
 
     def handle(self, database: bytes) -> lmdb._Database:
         """For the body of `transact`: valid as long as its transaction."""
@@ -123,7 +123,7 @@ class LmdbEnvironment:
                 self._grow()
             except lmdb.Error as error:
                 self._recover()
-                raise self._translated(error, "a write") from error
+                raise self.translated(error, "a write") from error
 
     def last_transaction(self) -> int:
         """Number of the newest committed transaction, as `Transaction.id` counts."""
@@ -141,7 +141,7 @@ class LmdbEnvironment:
             try:
                 self._environment.copy(str(directory), compact=True)
             except lmdb.Error as error:
-                raise self._translated(error, "a copy") from error
+                raise self.translated(error, "a copy") from error
         with disk_faults("a copy"):
             sync_path(directory / DATA_FILE)
             sync_path(directory)
@@ -205,7 +205,7 @@ class LmdbEnvironment:
         except lmdb.MemoryError:
             raise
         except lmdb.Error as error:
-            raise self._translated(error, "to open") from error
+            raise self.translated(error, "to open") from error
         try:
             handles = {b"": environment.open_db(None)}
             for name in self._databases:
@@ -213,7 +213,7 @@ class LmdbEnvironment:
             return environment, handles
         except lmdb.Error as error:
             environment.close()
-            raise self._translated(error, "to open") from error
+            raise self.translated(error, "to open") from error
 
     def _grow(self) -> None:
         size = self.map_bytes()
@@ -260,7 +260,8 @@ class LmdbEnvironment:
             if fallback is not None:
                 raise KvError(Fault.DISK_FULL, f"no address space left to grow {self.directory}") from None
 
-    def _translated(self, error: lmdb.Error, what: str) -> Exception:
+    def translated(self, error: lmdb.Error, what: str) -> Exception:
+        """The error in our words, for whoever works with a transaction of this environment."""
         code = getattr(error, "code", 0)  # errors of the binding itself have none
         if code in REFUSALS:
             return refusal(f"{what} ({self.directory})", code)

@@ -58,15 +58,15 @@ _unkey = struct.Struct(">Q").unpack
 _HEADER = struct.Struct(">BQQ")
 _pack_header = _HEADER.pack
 _HEADER_BYTES = _HEADER.size
-_MASK = (1 << 64) - 1
+_pack_place = struct.Struct(">BQQ").pack
+"""Kind, term and index of an entry; the hash of these seeds the hash of its data."""
 _checksum = xxhash.xxh3_64_intdigest
 _KINDS = {int(kind): kind for kind in EntryKind}
 
 
 def encode_entry(entry: Entry) -> bytes:
-    term, kind = entry.term, entry.kind
-    seed = (entry.index ^ (term << 32) ^ (kind << 62)) & _MASK
-    return _pack_header(kind, term, _checksum(entry.data, seed)) + entry.data
+    term, kind, data = entry.term, entry.kind, entry.data
+    return _pack_header(kind, term, _checksum(data, _checksum(_pack_place(kind, term, entry.index)))) + data
 
 
 def decode_entry(index: int, value: bytes) -> Entry:
@@ -74,7 +74,7 @@ def decode_entry(index: int, value: bytes) -> Entry:
         raise Corruption(f"log entry {index} is damaged: {len(value)} bytes are too few")
     kind, term, checksum = _HEADER.unpack_from(value)
     data = value[_HEADER_BYTES:]
-    if kind not in _KINDS or _checksum(data, (index ^ (term << 32) ^ (kind << 62)) & _MASK) != checksum:
+    if kind not in _KINDS or _checksum(data, _checksum(_pack_place(kind, term, index))) != checksum:
         raise Corruption(f"log entry {index} is damaged: its checksum does not match")
     return Entry(term, index, data, _KINDS[kind])
 
@@ -153,16 +153,22 @@ class LmdbLog:
                 recent_first = self._last - len(self._recent) + 1
                 if low >= recent_first:
                     return _limited(self._recent, low - recent_first, high - recent_first, max_bytes)
+                generation = self._environment.generation
                 transaction = self._environment.begin()
-                published = transaction.id() == self._published
+                try:
+                    published = transaction.id() == self._published
+                except lmdb.Error:
+                    published = False
             try:
                 if published:
                     return self._read(transaction, low, high, max_bytes)
-            except lmdb.Error:
-                pass  # the environment was replaced under our feet: once more
+            except lmdb.Error as error:
+                if generation == self._environment.generation:
+                    raise self._environment.translated(error, "a read") from error
             finally:
                 transaction.abort()
-            time.sleep(0.0001)  # the writer is between its commit and `_publish`: let it have the interpreter
+            # The environment was replaced, or the writer is between its commit and the publication: once more.
+            time.sleep(0.0001)
 
     def snapshot(self) -> SnapshotMeta:
         snapshot = self._snapshot

@@ -57,7 +57,9 @@ def log_steady(directory: Path, size: int = 64 << 10, rounds: int = 6000, keep: 
         if index % (rounds // 3) == 0:
             slices.append(f"{rounds / 3 / (time.perf_counter() - began):.0f}/s")
             began = time.perf_counter()
-    print(f"log: {rounds} commits of {size >> 10} KiB, {keep} kept: {' '.join(slices)}, file {log.size_bytes() >> 20} MiB")
+    print(
+        f"log: {rounds} commits of {size >> 10} KiB, {keep} kept: {' '.join(slices)}, file {log.size_bytes() >> 20} MiB"
+    )
     log.close()
 
 
@@ -146,7 +148,9 @@ def engine(directory: Path, keys: int = 200_000) -> None:
         now = time.perf_counter()
         worst = max(worst, now - previous)
         previous = now
-    print(f"engine: batch of 50 000 in {previous - began:.2f} s; longest pause of the other thread {worst * 1e3:.1f} ms")
+    print(
+        f"engine: batch of 50 000 in {previous - began:.2f} s; longest pause of the other thread {worst * 1e3:.1f} ms"
+    )
     thread.join()
     began = time.perf_counter()
     state.write(WriteBatch(Applied(10**6 + 1, 1), ranges=[(b"key:000000010000", b"key:000000110000")]))

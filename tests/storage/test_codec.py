@@ -27,7 +27,13 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6
 several = st.lists(names, max_size=4).map(tuple)
 numbers = st.integers(0, 2**63 - 1)
 conf_states = st.builds(
-    ConfState, several, several, several, several, st.booleans(), st.lists(st.builds(Member, names, names, names)).map(tuple)
+    ConfState,
+    several,
+    several,
+    several,
+    several,
+    st.booleans(),
+    st.lists(st.builds(Member, names, names, names)).map(tuple),
 )
 changes = st.builds(
     ConfChange,
@@ -80,7 +86,9 @@ def test_cuts(index: int, term: int) -> None:
 
 
 @pytest.mark.parametrize("decode", [codec.decode_applied, codec.decode_conf_change])
-@pytest.mark.parametrize("data", [b"{", b"[]", b"{}", b'{"version": 1}', b'{"version": 2}', b'{"version": 1, "steps": 5}'])
+@pytest.mark.parametrize(
+    "data", [b"{", b"[]", b"{}", b'{"version": 1}', b'{"version": 2}', b'{"version": 1, "steps": 5}']
+)
 def test_damaged_and_newer_records_are_refused(decode: Callable[[bytes], Any], data: bytes) -> None:
     with pytest.raises(Corruption):
         decode(data)

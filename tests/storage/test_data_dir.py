@@ -99,7 +99,7 @@ def test_data_without_an_identity_is_not_adopted(tmp_path: Path) -> None:
     (directory.log_dir / "data.mdb").write_bytes(b"log")
     directory.close()
     (tmp_path / "identity.json").unlink()
-    with pytest.raises(DataDirectoryError, match="identity.json is missing"):
+    with pytest.raises(DataDirectoryError, match=r"identity\.json is missing"):
         DataDirectory.open(tmp_path, "n1")
 
 

@@ -82,10 +82,15 @@ def test_a_full_disk_refuses_and_recovers(small_disk: SmallDisk) -> None:
         put(environment, b"%d" % number, b"x" * 1000)
     small_disk.fill(leave_bytes=64 << 10)
     accepted = 10
-    with pytest.raises(KvError) as caught:
+
+    def put_until_refused() -> None:
+        nonlocal accepted
         while True:
             put(environment, b"%d" % accepted, b"y" * 10_000)
             accepted += 1
+
+    with pytest.raises(KvError) as caught:
+        put_until_refused()
     assert caught.value.fault is Fault.DISK_FULL
     assert "No space left" in caught.value.message or "Input/output" in caught.value.message
     for _ in range(3):
