@@ -13,7 +13,8 @@ Three things keep it fast here:
   costs the width of the concurrency and not the length of the history.
 - An operation of unknown outcome may be chosen at any time or never. It is tried last, never when the step after it
   would have led to the same state without it, and a configuration that spent more of them than one already seen, and
-  is otherwise the same, is not searched.
+  is otherwise the same, is not searched. Of several that say the same, only the first is tried; a model makes more of
+  them the same by forgetting what nobody looked at (`Model.simplify`).
 - A deadline. The problem is NP-complete; a key that takes too long is reported as undecided and never as good.
 
 For a violation the report names the shortest beginning of the history that already cannot be explained, ending with the
@@ -168,12 +169,17 @@ class _Frame:
 
 def _explainable(operations: Sequence[Operation], model: Model, budget: _Budget) -> bool | None:
     """None when the budget was not enough."""
-    ordered = sorted(operations, key=lambda operation: operation.invoked_at)
+    ordered = sorted(model.simplify(operations), key=lambda operation: operation.invoked_at)
     known = [each for each in ordered if each.outcome is Outcome.OK]
     unknown = [each for each in ordered if each.outcome is Outcome.UNKNOWN and each.kind not in model.readers]
     asked = [each.invoked_at for each in known]
     answered = [each.returned_at for each in known]
     unknown_asked = [each.invoked_at for each in unknown]
+    # Unknown operations that say the same are interchangeable, and the one asked first can stand in for any of them.
+    twins: dict[tuple[str, Value], int] = {}
+    twin_of = [twins.setdefault((each.kind, each.argument), number) for number, each in enumerate(unknown)]
+    tried: list[int] = [0] * len(unknown)
+    scan = 0
     total = len(known)
     step = model.step
 
@@ -192,10 +198,13 @@ def _explainable(operations: Sequence[Operation], model: Model, budget: _Budget)
             index += 1
         # The one that was answered first is most likely to have come first.
         found.sort(key=answered.__getitem__)
+        nonlocal scan
+        scan += 1
         for number, at in enumerate(unknown_asked):
             if at > earliest:
                 break
-            if not used >> number & 1:
+            if not used >> number & 1 and tried[twin_of[number]] != scan:
+                tried[twin_of[number]] = scan
                 found.append(-1 - number)
         return found
 

@@ -8,8 +8,8 @@ A result of None on a write means that the client was told nothing beyond "done"
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -47,6 +47,10 @@ class Model(Protocol):
         """For an operation that is not OK, the result is ignored."""
         ...
 
+    def simplify(self, operations: Sequence[Operation]) -> Sequence[Operation]:
+        """The same history with fewer differences: it is explainable exactly when the given one is."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Register:
@@ -77,6 +81,33 @@ class Register:
             case _:
                 raise ValueError(f"a register has no {operation.kind!r}")
 
+    def simplify(self, operations: Sequence[Operation]) -> Sequence[Operation]:
+        """Values that no answer and no swap speaks of are all the same value: the history cannot tell them apart.
+
+        After a while of bad network most writes are unknown and most of their values never seen again. As one value
+        they are one operation that may be used many times, and no longer many to choose from.
+        """
+        written = {None, *(_written(each) for each in operations if each.kind in ("set", "cas"))}
+        seen: set[Value] = set()
+        kept = []
+        for each in operations:
+            if each.kind == "get" and each.outcome is Outcome.OK:
+                seen.add(each.result)
+            elif each.kind == "cas":
+                expected, _ = _pair(each)
+                if each.outcome is Outcome.UNKNOWN and expected not in written:
+                    continue  # never swaps anything
+                seen.add(expected)
+            kept.append(each)
+        other = "unseen"
+        while other in seen:
+            other += "'"
+        seen.add(None)  # not a value like others: delete tells it apart
+        return [
+            each if each.kind not in ("set", "cas") or _written(each) in seen else _writing(each, other)
+            for each in kept
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Counter:
@@ -102,6 +133,9 @@ class Counter:
                 return ILLEGAL if known and operation.result != state else state
             case _:
                 raise ValueError(f"a counter has no {operation.kind!r}")
+
+    def simplify(self, operations: Sequence[Operation]) -> Sequence[Operation]:
+        return operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +163,9 @@ class AppendList:
             case _:
                 raise ValueError(f"a list has no {operation.kind!r}")
 
+    def simplify(self, operations: Sequence[Operation]) -> Sequence[Operation]:
+        return operations
+
 
 MODELS: Final[tuple[Model, ...]] = (Register(), Counter(), AppendList())
 
@@ -147,3 +184,12 @@ def _pair(operation: Operation) -> tuple[Value, Value]:
         raise ValueError(f"cas takes (expected, new), not {operation.argument!r}")
     expected, new = operation.argument
     return expected, new
+
+
+def _written(operation: Operation) -> Value:
+    return operation.argument if operation.kind == "set" else _pair(operation)[1]
+
+
+def _writing(operation: Operation, value: Value) -> Operation:
+    """The same operation with another value to write."""
+    return replace(operation, argument=value if operation.kind == "set" else (_pair(operation)[0], value))

@@ -64,15 +64,15 @@ class Cluster:
         core: Callable[..., RawNode] = RawNode,
         node: type[SimNode] = SimNode,
         profile: Profile | None = None,
-        show: Callable[[str], None] | None = None,
     ) -> None:
-        """`core` and `node` are replaced by tests that plant bugs; `show` gets every event as it happens."""
+        """`core` and `node` are replaced by tests that plant bugs."""
         self.seed = seed
         self.rng = random.Random(f"{seed}/{voters}")
         self.profile = profile or draw(self.rng, voters, seconds)
         self.core = core
         self._node_class = node
-        self._show = show
+        self.show: Callable[[str], None] | None = None
+        """Gets every event as it happens, in words."""
         self.loop = Loop()
         self.invariants = Invariants()
         self.nodes: dict[NodeId, SimNode] = {}
@@ -150,6 +150,14 @@ class Cluster:
         """Whether the newest committed configuration, as far as anybody has applied it, is without this node."""
         state = self.invariants.newest_configuration
         return all(member.id != id for member in state.members)
+
+    def change_in_flight(self) -> bool:
+        """Whether some log holds a change that nobody has applied and that may still come into effect, or the
+        configuration is joint and will be left by itself."""
+        if self.invariants.newest_configuration.voters_outgoing:
+            return True
+        newest = max(self.invariants.configurations)
+        return any(self.invariants.config_in_log(node) > newest for node in self.nodes.values())
 
     def next_command(self) -> int:
         self._commands += 1
@@ -269,8 +277,8 @@ class Cluster:
     def note(self, node: NodeId, what: str, detail: object) -> None:
         """Remember an event; it becomes text only when somebody wants to read it."""
         self._notes.append((self.loop.now, node, what, detail))
-        if self._show is not None:
-            self._show(_text(self.loop.now, node, what, detail))
+        if self.show is not None:
+            self.show(_text(self.loop.now, node, what, detail))
 
     def story(self, count: int = 60) -> str:
         """The last events."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from elastickv.raft.storage import Compacted, SnapshotPending, Unavailable
-from elastickv.raft.types import ConfState, Entry, HardState, Message, SnapshotMeta
+from elastickv.raft.types import ConfState, Entry, EntryKind, HardState, Message, SnapshotMeta
 from tests.kit.sim.machine import EMPTY_IMAGE, Image
 
 KEPT_IMAGES = 4
@@ -109,6 +109,14 @@ class SimDisk:
             return True
         position = index - self._base_index - 1
         return position < len(self._entries) and self._entries[position].term == term
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was ever written."""
+        return self.last_index() > 0 or self.hard_state != HardState()
+
+    def config_indexes(self) -> list[int]:
+        return [entry.index for entry in self._entries if entry.kind is EntryKind.CONFIG]
 
     def terms(self) -> tuple[int, list[int]]:
         """The base index, and the terms from there on (the first is the base's own)."""

@@ -219,33 +219,27 @@ class Operator:
         would be more than anybody promises to survive."""
         cluster = self._cluster
         leader = cluster.leader()
-        if self._amnesiac or leader is None or leader.raw is None or leader.machine.applied < 5:
+        if self._amnesiac or leader is None or leader.raw is None or cluster.change_in_flight():
             return
-        state = leader.raw.conf_state
-        candidates = [node for node in _ids(state) if node in cluster.nodes]
-        if len(state.voters) < 3 or state.voters_outgoing or leader.id not in state.voters or not candidates:
+        state = cluster.invariants.newest_configuration
+        if len(state.voters) < 3 or not self._spare_one(leader, state):
             return
-        if not self._spare_one(state):
-            return
-        node = self._rng.choice(candidates)
+        node = self._rng.choice(_ids(state))
         cluster.wipe(node)
         self._amnesiac.append(node)
 
-    def _spare_one(self, state: ConfState) -> bool:
-        """With one disk less there is a majority of voters whose disks hold what the leader has applied: also a voter
-        that has just been promoted or has come to an empty cluster counts as missing until it has caught up."""
-        cluster = self._cluster
-        leader = cluster.leader()
-        assert leader is not None
+    def _spare_one(self, leader: SimNode, state: ConfState) -> bool:
+        """Whether a majority of the voters have what the leader applied when one disk more is lost. A voter that has
+        just come in counts as missing until it has caught up."""
         index, term = leader.machine.applied, leader.machine.applied_term
-        healthy = [voter for voter in state.voters if cluster.nodes[voter].disk.holds(index, term)]
+        healthy = [voter for voter in state.voters if self._cluster.nodes[voter].disk.holds(index, term)]
         return (len(healthy) - 1) * 2 > len(state.voters)
 
     def change_something(self) -> None:
         cluster, rng = self._cluster, self._rng
         leader = cluster.leader()
-        if leader is None or leader.raw is None:
-            return
+        if leader is None or leader.raw is None or self._amnesiac:
+            return  # with a disk lost, nobody would take more voters away
         state = leader.raw.conf_state
         steps = [self._some_step(state) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
         taken: dict[NodeId, ConfChangeStep] = {}
@@ -272,7 +266,10 @@ class Operator:
                 node = rng.choice(outside)
                 if node in self._amnesiac or not cluster.removed(node):
                     return None
-                cluster.wipe(node)
+                if cluster.nodes[node].disk.used:
+                    if cluster.change_in_flight():
+                        return None
+                    cluster.wipe(node)
             elif len(cluster.nodes) < UNIVERSE:
                 node = cluster.add_node()
             else:

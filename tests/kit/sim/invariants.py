@@ -1,7 +1,8 @@
 """What must never happen, asked after each step of each node.
 
-The five promises of thesis figure 3.2, and what the rest of this design promises on top of them. Each check looks only at
-what the step changed, so that asking after every step is affordable. A broken promise raises `Violation` with a sentence.
+The five promises of thesis figure 3.2, and what the rest of this design promises on top of them. Each check looks only
+at what the step changed, so that asking after every step is affordable. A broken promise raises `Violation` with a
+sentence.
 
 Where a check needs the log of a node it does not ask the core under test: it keeps its own copy of the terms, from what
 the Readies handed out (`_Shadow`).
@@ -33,7 +34,7 @@ class _Shadow:
     term: int = 0
     commit: int = 0
     configs: list[int] = field(default_factory=list)
-    """Indexes of the config entries in the log, since this life began."""
+    """Indexes of the config entries in the log, as far as they were not compacted when this life began."""
 
     @property
     def last(self) -> int:
@@ -67,7 +68,9 @@ class Invariants:
         raw = node.raw
         assert raw is not None
         base, terms = node.disk.terms()
-        self._shadows[node.id] = _Shadow(base, terms, raw.role, raw.term, raw.commit)
+        self._shadows[node.id] = _Shadow(
+            base, terms, raw.role, raw.term, raw.commit, configs=node.disk.config_indexes()
+        )
         self.disks[node.id, node.instance] = node.disk
         hard_state = node.disk.hard_state
         if raw.term != hard_state.term or raw.commit < hard_state.commit:
@@ -130,8 +133,8 @@ class Invariants:
         for earlier, index in self._last_commit_of_term.items():
             if earlier < term and index > shadow.base and shadow.term_of(index) != self.committed[index]:
                 raise Violation(
-                    f"leader completeness: {node.id} leads in term {term} without entry {index}/{self.committed[index]},"
-                    f" which was committed in term {earlier}"
+                    f"leader completeness: {node.id} leads in term {term} without entry"
+                    f" {index}/{self.committed[index]}, which was committed in term {earlier}"
                 )
 
     def _commit_moved(self, node: SimNode, shadow: _Shadow, role: Role, term: int, commit: int) -> None:
@@ -242,6 +245,11 @@ class Invariants:
     @property
     def newest_configuration(self) -> ConfState:
         return self.configurations[max(self.configurations)]
+
+    def config_in_log(self, node: SimNode) -> int:
+        """The last config entry in a node's log, whether committed or not; 0 when there is none."""
+        configs = node.disk.config_indexes() if node.raw is None else self._shadows[node.id].configs
+        return max(configs, default=0)
 
     def configuration_at(self, index: int) -> ConfState | None:
         """The newest configuration up to there that anybody has applied."""

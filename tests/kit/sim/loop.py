@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 
 
 class Loop:
-    """Runs callbacks in the order of their time; those of the same instant in the order in which they were asked for."""
+    """Runs callbacks in the order of their time; those of one instant in the order in which they were asked for."""
 
     def __init__(self) -> None:
         self.now = 0.0

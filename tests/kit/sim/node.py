@@ -1,9 +1,9 @@
-"""The driver of one simulated node: does what a Ready says, to the letter of the contract in `elastickv.raft.ready`.
+"""The driver of one simulated node: does what a Ready says, to the letter of the contract in `raft.ready`.
 
-Messages leave at once. Snapshot, hard state and entries of a Ready are one unit for the disk; several may be queued, and
-the writer takes as many as it likes in one sync. When the disk has said yes, the core is told (perhaps a little later)
-and the promises leave. Committed entries are applied at once or a little later, before or after the disk has them;
-but the state machine makes itself durable only up to what the log on disk has.
+Messages leave at once. Snapshot, hard state and entries of a Ready are one unit for the disk; several may be queued,
+and the writer takes as many as it likes in one sync. When the disk has said yes, the core is told (perhaps a little
+later) and the promises leave. Committed entries are applied at once or a little later, before or after the disk has
+them; but the state machine makes itself durable only up to what the log on disk has.
 
 A node has an ID, an instance (the identity of its disk) and lives: each restart is a new life, and what an earlier life
 had asked the loop for is void.
