@@ -37,7 +37,7 @@ import xxhash
 
 from elastickv.errors import KvError
 from elastickv.raft.storage import Compacted, SnapshotPending, Unavailable
-from elastickv.raft.types import ConfState, Entry, EntryKind, HardState, SnapshotMeta
+from elastickv.raft.types import NOBODY, ConfState, Entry, EntryKind, HardState, SnapshotMeta
 from elastickv.storage.codec import Corruption, decode_cut, decode_hard_state, encode_cut, encode_hard_state
 from elastickv.storage.lmdb_env import MAP_LIMIT_BYTES, LmdbEnvironment, ReadTransaction, WriteTransaction
 
@@ -224,6 +224,9 @@ class LmdbLog:
                     f"snapshot {snapshot.index} is older than the log, which begins at {self._cut_index + 1}"
                 )
             known = hard_state if hard_state is not None else self._hard_state
+            if known.term < snapshot.term:
+                # A crash has lost the term that came with the snapshot. Nobody was promised a vote in it.
+                known = hard_state = HardState(snapshot.term, NOBODY, known.commit)
             if known.commit < snapshot.index:
                 hard_state = HardState(known.term, known.vote, snapshot.index)
         if entries and entries[0].index <= cut:

@@ -107,13 +107,15 @@ def test_bootstrap_happens_once(tmp_path: Path) -> None:
     log.close()
 
 
-def test_a_snapshot_lifts_the_commit_index(tmp_path: Path) -> None:
+def test_a_snapshot_lifts_commit_index_and_term(tmp_path: Path) -> None:
     log = LmdbLog(tmp_path)
     log.persist(HardState(3, "n1", 1), entries(1, 2))
     log.install_snapshot(SnapshotMeta(20, 3))
     assert log.initial_state()[0] == HardState(3, "n1", 20)
     with pytest.raises(ValueError, match="older than the log"):
         log.install_snapshot(SnapshotMeta(19, 3))
+    log.install_snapshot(SnapshotMeta(30, 4))
+    assert log.initial_state()[0] == HardState(4, "", 30)
     log.close()
 
 
