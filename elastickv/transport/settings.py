@@ -37,8 +37,9 @@ class TransportSettings:
     """Pauses between attempts double from the one to the other; each is shortened by up to half, by chance."""
     keepalive_seconds: float = 2.0
     """A silent connection is pinged this often ..."""
-    keepalive_timeout_seconds: float = 2.0
-    """... and given up when the answer takes longer than this."""
+    keepalive_timeout_seconds: float = 4.0
+    """... and given up when the answer takes longer than this. The ping waits behind what the kernel already holds for the
+    peer (some megabytes), so this must not be too short on slow lines."""
     snapshot_chunk_bytes: int = 1 << 20
     snapshot_idle_seconds: float = 60.0
     """A transfer is broken when one step of it (a chunk, hashing what is there, the last sync) takes longer."""
@@ -88,4 +89,6 @@ class TransportSettings:
         return (
             ("grpc.keepalive_time_ms", round(self.keepalive_seconds * 1000)),
             ("grpc.keepalive_timeout_ms", round(self.keepalive_timeout_seconds * 1000)),
+            # Without this one grpcio waits a minute for the answer, whatever the line above says.
+            ("grpc.http2.ping_timeout_ms", round(self.keepalive_timeout_seconds * 1000)),
         )

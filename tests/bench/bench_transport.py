@@ -164,11 +164,9 @@ async def snapshot_beside_heartbeats(leader: Leader, directory: Path) -> None:
         await asyncio.sleep(0.005)
     seconds = time.perf_counter() - started
     rounds.sort()
-    print(
-        f"snapshot of {size >> 20} MiB: ok={done.result()}, {size / seconds / 2**20:.0f} MiB/s; meanwhile "
-        f"a round takes {rounds[len(rounds) // 2] * 1e3:.1f} ms (median), {rounds[-len(rounds) // 100] * 1e3:.1f} ms (99 %), "
-        f"{rounds[-1] * 1e3:.1f} ms (longest)"
-    )
+    median, late, last = (rounds[position] * 1e3 for position in (len(rounds) // 2, -len(rounds) // 100, -1))
+    print(f"snapshot of {size >> 20} MiB: ok={done.result()}, {size / seconds / 2**20:.0f} MiB/s")
+    print(f"meanwhile a round takes {median:.1f} ms (median), {late:.1f} ms (99 %), {last:.1f} ms (longest)")
 
 
 def main() -> None:
