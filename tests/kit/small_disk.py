@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 
 class SmallDisk:
@@ -27,3 +32,20 @@ class SmallDisk:
 
     def empty(self) -> None:
         self._ballast.unlink(missing_ok=True)
+
+
+@contextmanager
+def mounted(path: Path, mebibytes: int) -> Iterator[SmallDisk]:
+    """Mount a small disk at `path`; skips the test where that is not permitted."""
+    path.mkdir(parents=True, exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "elastickv-test", str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("there is no mount command")
+    if done.returncode != 0:
+        pytest.skip(f"mounting a tmpfs is not permitted here: {done.stderr.strip()}")
+    try:
+        yield SmallDisk(path)
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)

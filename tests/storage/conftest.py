@@ -9,27 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.small_disk import SmallDisk
+from tests.kit.small_disk import SmallDisk, mounted
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    where = tmp_path / "small-disk"
-    where.mkdir()
-    try:
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=8m", "elastickv-test", str(where)], capture_output=True, text=True
-        )
-    except FileNotFoundError:
-        pytest.skip("there is no mount command")
-    if mounted.returncode != 0:
-        pytest.skip(f"mounting a tmpfs is not permitted here: {mounted.stderr.strip()}")
-    try:
-        yield SmallDisk(where)
-    finally:
-        subprocess.run(["umount", "--lazy", str(where)], check=True)
+    with mounted(tmp_path / "small-disk", mebibytes=8) as disk:
+        yield disk
 
 
 @pytest.fixture
