@@ -34,6 +34,11 @@ STREAM_ERRORS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, T
 """What a stream that breaks may raise; anything else is a defect of ours."""
 
 
+def _brief(error: BaseException) -> str:
+    """One line; grpc's own text has many."""
+    return (error.details() or error.code().name) if isinstance(error, grpc.aio.AioRpcError) else repr(error)
+
+
 class Stream(Protocol):
     """What the two ends of a gRPC stream have in common."""
 
@@ -170,7 +175,7 @@ class Links:
                 older.close()
         peer.links.insert(0, link)
         peer.choose()
-        logger.debug("stream with %s is up (opened by %s)", node_id, "us" if opened_by_us else "the peer")
+        logger.info("stream with %s is up (opened by %s)", node_id, "us" if opened_by_us else "the peer")
         reader = asyncio.create_task(self._read(link))
         writer = asyncio.create_task(self._write(peer, link))
         try:
@@ -185,7 +190,7 @@ class Links:
             writer.cancel()
             for outcome in await asyncio.gather(reader, writer, return_exceptions=True):
                 if isinstance(outcome, STREAM_ERRORS):
-                    logger.debug("stream with %s broke: %s", node_id, outcome)
+                    logger.info("stream with %s broke: %s", node_id, _brief(outcome))
                 elif isinstance(outcome, Exception):
                     logger.error("stream with %s failed", node_id, exc_info=outcome)
 

@@ -38,8 +38,8 @@ class TransportSettings:
     keepalive_seconds: float = 2.0
     """A silent connection is pinged this often ..."""
     keepalive_timeout_seconds: float = 4.0
-    """... and given up when the answer takes longer than this. The ping waits behind what the kernel already holds for the
-    peer (some megabytes), so this must not be too short on slow lines."""
+    """... and given up when the answer takes longer than this. The ping waits behind what the kernel
+    already holds for the peer (some megabytes), so this must not be too short on slow lines."""
     snapshot_chunk_bytes: int = 1 << 20
     snapshot_idle_seconds: float = 60.0
     """A transfer is broken when one step of it (a chunk, hashing what is there, the last sync) takes longer."""
