@@ -68,6 +68,7 @@ class Node:
             max_append_bytes=raft.max_append_bytes,
             snapshot_entries=raft.snapshot_entries,
             log_retain=raft.log_retain,
+            log_retain_bytes=raft.log_retain_bytes,
             flush_interval=settings.storage.flush_interval,
             memtable_bytes=settings.storage.memtable_bytes,
             disk_reserve_bytes=settings.storage.reserve_bytes,

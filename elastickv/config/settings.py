@@ -103,6 +103,12 @@ class RaftSettings:
         "5000",
         "entries kept behind the cut, so that a follower that lags a little needs no snapshot",
     )
+    log_retain_bytes: int = flag(
+        "raftLogRetainBytes",
+        size(least=0, most=1 << 40),
+        "64mb",
+        "the same in bytes of entries; the lower of the two limits counts",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,7 @@ class GrpcSettings:
         "grpcMaxConcurrentRequests",
         integer(least=16, most=10**6),
         "1024",
-        "requests in progress, streams of peers among them; more are refused with RESOURCE_EXHAUSTED",
+        "requests in progress of RawKV and of Distribution, each; more are refused with RESOURCE_EXHAUSTED",
     )
     raw_max_value_bytes: int = flag(
         "rawMaxValueBytes",
@@ -231,20 +237,21 @@ class StorageSettings:
     flush_interval: float = flag(
         "storageFlushInterval",
         duration(least=0.005, most=60),
-        "250ms",
+        "5s",
         "longest time that applied changes stay in memory only (the log has them on disk)",
     )
     memtable_bytes: int = flag(
         "storageMemtableBytes",
         size(least=1 << 20, most=1 << 36),
-        "64mb",
+        "32mb",
         "applied changes in memory that make a flush begin early",
     )
     map_bytes: int = flag(
         "storageMapBytes",
         size(least=16 << 20, most=1 << 44),
-        "1gb",
-        "address space that each store begins with; it grows by itself and occupies no disk before it is used",
+        "1tb",
+        "address space that each store reserves; less where there is less, then it grows by itself. It occupies "
+        "neither memory nor disk before it is used",
     )
     reserve_bytes: int = flag(
         "storageReserveBytes",

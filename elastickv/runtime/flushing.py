@@ -1,8 +1,14 @@
 """From memory to disk: the memtable into the engine, and the log cut behind it.
 
-The applied layer is frozen and handed to the flusher's thread as one durable batch that also records how far it goes;
-meanwhile a new applied layer fills. Nothing becomes durable state before the local log has it, and the log is cut only
-behind what is durable state, so a crash at any moment replays a short tail.
+The applied layer is frozen and written by the flusher's thread, while a new applied layer fills. It goes out in key
+order, in chunks of a few thousand keys, each a durable commit of its own; only the last one moves the mark that says
+how far the state has come. So a crash in between leaves some keys newer than the mark, which is harmless: effects are
+plain puts and deletes, and replaying the log from the mark ends in the same state (ZooKeeper calls such a snapshot fuzzy).
+Small commits keep LMDB's dirty pages, which it holds in memory and never gives back, and the pages that it cannot reuse
+yet to a few megabytes, where one large commit over keys at random places would touch and copy every page of the tree.
+
+Nothing becomes durable state before the local log has it, and the log is cut only behind what is durable state, so a
+crash at any moment replays a tail.
 
 Disk space is watched, too: below the reserve the node refuses writes with a clear error while reads go on, and takes
 them again once there is space. The reserve is there so that what has been accepted can still be brought to the disk.
@@ -13,11 +19,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from elastickv.errors import Fault, KvError
-from elastickv.kv.layers import Layer
-from elastickv.storage.engine import WriteBatch
+from elastickv.kv.layers import Layer, Puts
+from elastickv.storage.engine import Applied, WriteBatch
 from elastickv.storage.flusher import Flusher
 
 if TYPE_CHECKING:
@@ -25,8 +34,42 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _SPACE_CHECK_SECONDS = 0.5
 _RETRY_SECONDS = 1.0
+_CHUNK_KEYS = 4096
+_LONGEST_PAUSE_SECONDS = 0.02
+_MARK_BYTES = 1 << 20
+_LABEL_BYTES = 6
+"""A prefix of keys long enough to tell hashes apart (see `kv.keyspace`): what is sorted at a time."""
+
+
+def chunks_of(puts: Puts) -> Iterator[Puts]:
+    """Chunks of neighbouring keys, in key order.
+
+    Runs on a worker's thread. Sorted piece by piece, because one sort of a large list would hold the interpreter lock,
+    and with it the loop, for as long as it takes.
+    """
+    pieces: dict[bytes, list[bytes]] = {}
+    for key in list(puts):
+        label = key[:_LABEL_BYTES]
+        piece = pieces.get(label)
+        if piece is None:
+            pieces[label] = [key]
+        else:
+            piece.append(key)
+    chunk: Puts = {}
+    for label in sorted(pieces):
+        keys = iter(sorted(pieces[label]))
+        while part := list(islice(keys, _CHUNK_KEYS - len(chunk))):
+            for key in part:
+                chunk[key] = puts[key]
+            if len(chunk) >= _CHUNK_KEYS:
+                yield chunk
+                chunk = {}
+    if chunk:
+        yield chunk
 
 
 class Flushing:
@@ -47,6 +90,10 @@ class Flushing:
         self._cut_at = group.log.first_index()
         self._idle: list[asyncio.Future[None]] = []
         self._stopped = False
+        self._task: asyncio.Task[None] | None = None
+        self._logged_bytes = 0
+        self._marks: deque[tuple[int, int]] = deque()
+        """(applied index, bytes of entries up to there), one per megabyte or so: where the log can be cut by size."""
 
     async def stop(self) -> None:
         """Bring everything applied to the disk as far as the disk allows, then end the thread."""
@@ -77,11 +124,11 @@ class Flushing:
             self._begin()
 
     def _begin(self) -> bool:
-        """Freeze the applied layer and hand it to the thread; False when there is nothing to do, or not yet."""
+        """Freeze the applied layer and begin to write it; False when there is nothing to do, or not yet."""
         group = self._group
         if self.busy or group.paused or self._stopped:
             return False
-        if group.machine.index == self.flushed_index or group.machine.index > group.persisted_index:
+        if group.machine.index == self.flushed_index or group.machine.index > group.node.durable_index:
             return False
         self.busy = True
         self._began_at = group.clock.monotonic()
@@ -89,24 +136,57 @@ class Flushing:
         view = group.view
         if view.frozen is None:
             view.frozen = view.applied
-            view.applied = Layer()
         else:
             # The last attempt failed. What came since joins it.
             view.frozen.merge(view.applied)
-            view.applied = Layer()
-        batch = WriteBatch(group.applied_mark(), view.frozen.puts, view.frozen.ranges)
-        # The engine as of now: a snapshot may have brought another one since the flusher was made.
-        engine = group.engine
-        self._flusher.run(lambda: engine.write(batch), lambda _, error: self._done(batch, error))
+        view.applied = Layer()
+        self._task = group.loop.create_task(self._flush(view.frozen, group.applied_mark()), name="flush")
         return True
 
-    def _done(self, batch: WriteBatch, error: BaseException | None) -> None:
+    async def _flush(self, frozen: Layer, mark: Applied) -> None:
+        error: Exception | None = None
+        try:
+            await self._write(frozen, mark)
+        except Exception as caught:
+            error = caught
+        self._done(mark, error)
+
+    async def _write(self, frozen: Layer, mark: Applied) -> None:
+        group = self._group
+        # The engine as of now: a snapshot may have brought another one since the flusher was made. It cannot change
+        # before this flush ends, because installing waits for that.
+        engine = group.engine
+        before = engine.applied()
+        chunks = await self._run(lambda: list(chunks_of(frozen.puts))) or [{}]
+        last = len(chunks) - 1
+        for number, chunk in enumerate(chunks):
+            began = group.clock.monotonic()
+            batch = WriteBatch(mark if number == last else before, chunk, frozen.ranges if number == 0 else [])
+            await self._run(lambda batch=batch: engine.write(batch))  # type: ignore[misc]  # bound at once
+            # Readers go on to the new pages, so that the next chunk may use the old ones again.
+            engine.refresh()
+            if number < last and not group.stopping and group.view.applied.size_bytes < group.settings.memtable_bytes:
+                await asyncio.sleep(min(group.clock.monotonic() - began, _LONGEST_PAUSE_SECONDS))
+
+    def _run(self, job: Callable[[], T]) -> asyncio.Future[T]:
+        """Run a job on the flusher's thread."""
+        future: asyncio.Future[T] = self._group.loop.create_future()
+
+        def done(result: T | None, error: Exception | None) -> None:
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(cast(T, result))
+
+        self._flusher.run(job, done)
+        return future
+
+    def _done(self, mark: Applied, error: Exception | None) -> None:
         group = self._group
         self.busy = False
         if error is None:
-            group.engine.refresh()
             group.view.frozen = None
-            self.flushed_index = batch.applied.index
+            self.flushed_index = mark.index
             self.flushes += 1
             self.flush_seconds += group.clock.monotonic() - self._began_at
             self._cut_log()
@@ -115,8 +195,7 @@ class Flushing:
             self._set_disk_full(str(error))
         else:
             _log.critical("the state cannot be written", exc_info=error)
-            self._retry_at = group.clock.monotonic() + _RETRY_SECONDS
-            self._set_disk_full(f"the state cannot be written: {error}")
+            group.fatal(f"the state cannot be written: {error}")
         idle, self._idle = self._idle, []
         for future in idle:
             if not future.done():
@@ -151,10 +230,24 @@ class Flushing:
 
     # the log
 
+    def note_applied(self, index: int, size_bytes: int) -> None:
+        """Entries of this size were applied, up to `index`."""
+        self._logged_bytes += size_bytes
+        if not self._marks or self._logged_bytes - self._marks[-1][1] >= _MARK_BYTES:
+            self._marks.append((index, self._logged_bytes))
+
     def _cut_log(self) -> None:
         group = self._group
-        cut = min(self.flushed_index, group.snapshots.keep_log_from()) - group.settings.log_retain
-        if cut - self._cut_at >= group.settings.snapshot_entries:
+        settings = group.settings
+        marks = self._marks
+        # What is kept for followers that lag is limited in entries and in bytes, whichever is less.
+        by_size = 0
+        while marks and self._logged_bytes - marks[0][1] > settings.log_retain_bytes:
+            by_size = marks.popleft()[0]
+        cut = min(
+            self.flushed_index, group.snapshots.keep_log_from(), max(by_size, group.machine.index - settings.log_retain)
+        )
+        if cut - self._cut_at >= settings.snapshot_entries or (by_size and cut > self._cut_at):
             self._cut_at = cut
             group.writer.compact(cut)
 

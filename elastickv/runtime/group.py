@@ -73,11 +73,15 @@ class GroupSettings:
     """Applied entries between two cuts of the log."""
     log_retain: int = 5_000
     """Entries kept behind the cut, so that a follower that lags a little needs no snapshot."""
-    flush_interval: float = 0.25
-    memtable_bytes: int = 64 << 20
+    log_retain_bytes: int = 64 << 20
+    """The same in bytes; the lower of the two limits counts."""
+    flush_interval: float = 5.0
+    memtable_bytes: int = 32 << 20
+    log_cache_bytes: int = 16 << 20
+    """Newest log entries kept in memory."""
     disk_reserve_bytes: int = 16 << 20
     """Free space below which writes are refused."""
-    map_bytes: int = 1 << 30
+    map_bytes: int = 1 << 40
     ticks_per_heartbeat: int = 5
     clock_drift: float = 0.1
     """Share of the election timeout by which a lease is shorter, for clocks that run at different speeds."""
@@ -141,7 +145,7 @@ class Group:
         self.gate = Gate(settings.node_id, self.hello, self._adopt_cluster)
         repair_install(data_dir.state_dir)
         self.engine = self.open_engine()
-        self.log = GroupLog(data_dir.log_dir, first_map_bytes=settings.map_bytes)
+        self.log = GroupLog(data_dir.log_dir, first_map_bytes=settings.map_bytes, cache_bytes=settings.log_cache_bytes)
         self._reconcile()
         applied = self.engine.applied()
         self.conf_state: ConfState = applied.conf_state
@@ -166,13 +170,11 @@ class Group:
         """Called when this node cannot go on."""
         self.stopping = False
         self.stopped = False
-        self.persisted_index = self.log.last_index()
-        """Last log index that is durable here."""
         self.leader_changes = 0
         self.proposals_failed = 0
         self.watchers: list[Callable[[], None]] = []
-        self._pending: deque[tuple[int, tuple[Message, ...], int, bool]] = deque()
-        """Readies whose promises wait for the disk: (number, promises, last index, goes to disk)."""
+        self._pending: deque[tuple[int, tuple[Message, ...], bool]] = deque()
+        """Readies whose promises wait for the disk: (number, promises, goes to disk)."""
         self._rounds: dict[bytes, ReadRound | asyncio.Future[int]] = {}
         self._round_number = 0
         self._unapplied_rounds: list[tuple[int, ReadRound | asyncio.Future[int]]] = []
@@ -215,6 +217,10 @@ class Group:
         self.transport.set_peers(self.gate.members)
         self._ticked_at = self.clock.monotonic()
         self._tick_handle = self.loop.call_later(self.settings.tick_interval, self._tick)
+        if self.gate.voters == {self.settings.node_id}:
+            # Nobody else could win, so there is nothing to wait for.
+            self.node.campaign()
+            self.kick()
         if not bootstrap:
             return
         if not self.fresh:
@@ -242,7 +248,6 @@ class Group:
         entries, hard_state = founding_log(voters)
         self.log.bootstrap(entries, hard_state)
         self.data_dir.set_cluster_id(cluster_id)
-        self.persisted_index = self.log.last_index()
         _log.info("cluster founded", extra={"cluster": cluster_id, "members": ",".join(one.id for one in voters)})
         # The core reads its storage once, at birth: it is born again over the log that now exists.
         self.node = RawNode(
@@ -384,6 +389,12 @@ class Group:
         try:
             while self.node.has_ready() and not self.paused:
                 self._handle(self.node.ready())
+        except Exception as error:
+            # Lost disk contents or a defect. To go on half-way would be worse than to stop.
+            _log.critical("the node cannot go on", exc_info=True)
+            self.stopping = True
+            self.fatal(f"the node cannot go on: {error}")
+            return
         finally:
             self._pumping = False
         self.snapshots.check_wanted()
@@ -404,11 +415,10 @@ class Group:
     def handle_rest(self, ready: Ready) -> None:
         """Everything of a Ready that comes after its messages and its snapshot."""
         if ready.must_sync:
-            last = ready.entries[-1].index if ready.entries else 0
-            self._pending.append((ready.number, ready.promises, last, True))
+            self._pending.append((ready.number, ready.promises, True))
             self.writer.append(ready.number, ready.hard_state, ready.entries, snapshot=ready.snapshot)
         elif self._pending:
-            self._pending.append((ready.number, ready.promises, 0, False))
+            self._pending.append((ready.number, ready.promises, False))
         else:
             self.node.persisted(ready.number)
             for message in ready.promises:
@@ -426,10 +436,8 @@ class Group:
         pending = self._pending
         post = self.transport.post
         self.node.persisted(number)
-        while pending and (pending[0][0] <= number or not pending[0][3]):
-            done, promises, last, _ = pending.popleft()
-            if last:
-                self.persisted_index = last
+        while pending and (pending[0][0] <= number or not pending[0][2]):
+            done, promises, _ = pending.popleft()
             if done > number:
                 self.node.persisted(done)
             for message in promises:
@@ -465,6 +473,7 @@ class Group:
             if executor.has_orphans:
                 executor.entry_applied(index, term)
         self.node.applied_to(machine.index)
+        self.flushing.note_applied(machine.index, sum([len(entry.data) for entry in entries]))
         self.waiting.applied(machine.index, entries)
         if self._unapplied_rounds:
             self._release_rounds()
@@ -477,7 +486,11 @@ class Group:
 
     def _apply_config(self, entry: Entry) -> None:
         change = decode_conf_change(entry.data)
-        self.conf_state = self.node.apply_conf_change(change)
+        try:
+            self.conf_state = self.node.apply_conf_change(change)
+        except ValueError as error:
+            # Every node judges alike, and for every one of them the configuration stays as it was.
+            _log.error("a configuration change did not fit: %s", error, extra={"index": entry.index})
         self.conf_index = entry.index
         self.gate.configure(self.conf_state)
         self.transport.set_peers(self.gate.members)

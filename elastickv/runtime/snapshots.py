@@ -155,7 +155,6 @@ class Snapshots:
             group.machine.restore(meta.index, meta.term)
             applied = group.engine.applied()
             group.conf_state, group.conf_index = applied.conf_state, applied.conf_index
-            group.persisted_index = meta.index
             group.flushing.restored(meta.index)
             group.gate.configure(group.conf_state)
             group.transport.set_peers(group.gate.members)
