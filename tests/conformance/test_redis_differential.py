@@ -1,0 +1,117 @@
+"""Random command lists of the string, generic and bitmap groups, and their COMMAND INFO, beside a real redis-server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from elastickv.redis_api.registry import COMMANDS, Command, Flag
+from tests.conformance.differential import Pair
+from tests.conformance.redis_commands import commands
+from tests.kit import redis_calls
+from tests.kit.raw_redis import RawRedis, decode
+from tests.kit.redis_reference import AVAILABLE, running_redis_server
+
+pytestmark = pytest.mark.skipif(not AVAILABLE, reason="redis-server is not installed")
+
+
+@pytest.fixture(scope="module")
+def reference() -> Iterator[tuple[str, int]]:
+    with running_redis_server() as server:
+        yield server.host, server.port
+
+
+@pytest.fixture(scope="module")
+def pair(reference: tuple[str, int]) -> Iterator[Pair]:
+    pair = Pair(*reference)
+    yield pair
+    pair.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(rng=st.randoms(use_true_random=False), count=st.integers(1, 12), protocol=st.sampled_from((2, 3)))
+def test_lists_of_commands_that_hypothesis_finds(pair: Pair, rng: Random, count: int, protocol: int) -> None:
+    difference = pair.play(commands(rng, count), protocol)
+    assert difference is None, f"\n{difference}"
+
+
+@pytest.mark.parametrize("seed", range(0, 60, 10))
+def test_long_lists_of_commands(pair: Pair, seed: int) -> None:
+    for number in range(seed, seed + 10):
+        difference = pair.play(commands(Random(number), 150), 2 + number % 2)
+        assert difference is None, f"\nseed {number}\n{difference}"
+
+
+def ask(reference: tuple[str, int], *argv: bytes) -> list[Any]:
+    connection = RawRedis(*reference)
+    reply = decode(connection.one(*argv))
+    connection.close()
+    assert isinstance(reply, list)
+    return reply
+
+
+def mapping(flat: list[Any]) -> dict[bytes, Any]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+OURS = [
+    command
+    for declared in COMMANDS.values()
+    if declared.handler.__module__ in {module.__name__ for module in redis_calls.MODULES}
+    for command in (declared, *declared.subcommands.values())
+]
+
+
+@pytest.mark.parametrize("command", OURS, ids=lambda command: str(command.name))
+def test_command_info_is_that_of_redis(reference: tuple[str, int], command: Command) -> None:
+    [info] = ask(reference, b"COMMAND", b"INFO", command.name.encode())
+    name, arity, flags, first, last, step, categories, _tips, specs, _subcommands = info
+    assert name == command.name.encode()
+    assert arity == command.arity
+    assert set(flags) - {b"movablekeys"} == flag_names(command.flags)
+    assert (first, last, step) == (command.keys.first, command.keys.last, command.keys.step)
+    assert {b"@" + one.encode() for one in command.categories} == set(categories) - implied_categories(command)
+    access = [{flag.upper() for flag in mapping(spec)[b"flags"]} for spec in specs]
+    assert access == [set(words.encode().split()) for words in command.key_access]
+
+
+def flag_names(flags: Flag) -> set[bytes]:
+    return {str(flag.name).lower().encode() for flag in flags}
+
+
+def implied_categories(command: Command) -> set[bytes]:
+    """What follows from group and flags."""
+    implied = {b"@fast" if Flag.FAST in command.flags else b"@slow"}
+    if command.name != "object":
+        implied.add(b"@keyspace" if command.group == "generic" else b"@" + command.group.encode())
+    if Flag.WRITE in command.flags:
+        implied.add(b"@write")
+    # A write is never a read for ACL.
+    if Flag.READONLY in command.flags:
+        implied.add(b"@read")
+    return implied
+
+
+RESHAPED = {"bitop"}
+"""Described otherwise in 7.2 than in the reference."""
+
+
+@pytest.mark.parametrize("command", OURS, ids=lambda command: str(command.name))
+def test_documentation_is_complete_and_agrees_with_redis(reference: tuple[str, int], command: Command) -> None:
+    [_, documented] = ask(reference, b"COMMAND", b"DOCS", command.name.encode())
+    theirs = mapping(documented)
+    assert command.group.encode() == theirs[b"group"]
+    assert command.since.encode() == theirs[b"since"]
+    assert command.summary.endswith(".")
+    assert command.complexity
+    assert [version for version, _ in command.history] == [entry[0].decode() for entry in theirs.get(b"history", [])]
+    if b"arguments" in theirs:
+        types = [str(argument["type"]).encode() for argument in command.arguments]
+        assert command.name in RESHAPED or types == [mapping(one)[b"type"] for one in theirs[b"arguments"]]
+    else:
+        assert not command.arguments
