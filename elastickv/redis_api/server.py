@@ -80,8 +80,8 @@ class RedisServer:
         """This node begins to serve, or writes that had been executed were dropped: what is kept in memory beside the
         view is read again. Call before any command runs."""
         for session in self.hub.clients.values():
-            if session.watched:
-                session.lose_watches()
+            # Also those whose keys are watched at the former leader: EXEC would run here, where nobody watches.
+            session.lose_watches()
         self.state.databases.load()
         self._leadership_changed()
 
