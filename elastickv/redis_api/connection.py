@@ -100,6 +100,8 @@ class Connection(asyncio.Protocol):
         self._reading = True
         self._write_paused = False
         self._continuing = False
+        self._straight = True
+        """Nothing is in the way of commands that come now: `advance` looks after it."""
         self._unfinished = 0
         """Bytes of a command that is not complete."""
         self._soft_since = 0.0
@@ -133,6 +135,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._closing = True
+        self._straight = False
         session = self.session
         self.hub.clients.pop(session.id, None)
         self.hub.waiting.discard(self)
@@ -151,23 +154,19 @@ class Connection(asyncio.Protocol):
         return False
 
     def data_received(self, data: bytes) -> None:
-        stats = self._stats
-        stats.bytes_in += len(data)
-        parser = self._parser
+        self._stats.bytes_in += len(data)
         commands = self._feed(data)
-        session = self.session
-        if commands and not self.backlog and session.plain and self._store.serving and parser.error is None:
+        if self._straight and commands and self._store.serving and not self._state.paused_until:
             # The usual case: everything runs now.
-            state = self._state
-            if not (state.paused_until or session.blocked or self.forwarder.unanswered or self._write_paused):
-                done = self._run_plain(commands)
-                if done != len(commands):
-                    self.backlog.extend(islice(commands, done, None))
-                    self.advance()
-                if not parser.idle:
-                    self._hold(len(data))
-                return
-        self._receive(data, commands)
+            done = self._run_plain(commands)
+            if done != len(commands):
+                self.backlog.extend(islice(commands, done, None))
+                self.advance()
+            parser = self._parser
+            if parser.missing or parser.rest or parser.error is not None:
+                self._receive(data, [])
+        else:
+            self._receive(data, commands)
 
     def _receive(self, data: bytes, commands: list[Words]) -> None:
         """The unusual cases: commands queue up, and the backlog takes its way."""
@@ -288,7 +287,7 @@ class Connection(asyncio.Protocol):
             if not self._store.serving:
                 if not self.forwarder.step():
                     break
-            elif self.forwarder.unanswered:
+            elif not self.forwarder.retire():
                 break
             elif self.session.plain and backlog[0][0] in self._plain:
                 done = self._run_plain(list(islice(backlog, TURN_COMMANDS)))
@@ -302,6 +301,13 @@ class Connection(asyncio.Protocol):
             self.hub.waiting.discard(self)
             if self._ended and not self.outbox and not self.session.blocked and not self.forwarder.unanswered:
                 self.close_after_replies()
+        session = self.session
+        self._straight = (
+            session.plain
+            and session.blocked is None
+            and self.forwarder.upstream is None
+            and not (backlog or self._write_paused or self._closing or session.closing)
+        )
         self._adjust_reading()
 
     def _continue_later(self) -> None:
@@ -396,6 +402,7 @@ class Connection(asyncio.Protocol):
 
     def _start(self, later: Later) -> None:
         self.session.blocked = later
+        self._straight = False
         self._task = self.hub.loop.create_task(self._finish(later))
 
     async def _finish(self, later: Later) -> None:
@@ -430,7 +437,7 @@ class Connection(asyncio.Protocol):
         self._flush()
 
     def _write(self, parts: list[bytes]) -> None:
-        data = b"".join(parts)
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
         self._stats.bytes_out += len(data)
         transport = self._transport
         if transport is not None:
@@ -566,6 +573,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._write_paused = True
+        self._straight = False
         self.forwarder.pause()
         self._adjust_reading()
 
@@ -573,9 +581,7 @@ class Connection(asyncio.Protocol):
         self._write_paused = False
         self._soft_since = 0.0
         self.forwarder.resume()
-        if self.backlog:
-            self._continue_later()
-        self._adjust_reading()
+        self._continue_later()
 
     def output_bytes(self) -> int:
         transport = self._transport
@@ -600,22 +606,26 @@ class Connection(asyncio.Protocol):
 
     def close_after_replies(self) -> None:
         self.session.closing = True
+        self._straight = False
         self.backlog.clear()
         if not self.outbox:
             self._close()
 
     def _close(self) -> None:
         self._closing = True
+        self._straight = False
         if self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
         self._closing = True
+        self._straight = False
         if self._transport is not None:
             self._transport.abort()
 
     def authentication_changed(self) -> None:
         self._parser.limited = not self.session.authenticated
+        self._straight = self._straight and self.session.plain
 
     def figures(self) -> LinkFigures:
         now = perf_counter_ns()

@@ -265,6 +265,16 @@ class Forwarder:
         upstream = self.upstream
         return upstream is not None and bool(upstream.unanswered)
 
+    def retire(self) -> bool:
+        """This node serves: no upstream is needed any more. False while something is unanswered there."""
+        if self.upstream is None:
+            return True
+        if self.upstream.unanswered:
+            self.hub.wait(self._waiter())
+            return False
+        self._drop_upstream()
+        return True
+
     def remember_raw(self, data: bytes, commands: list[Words]) -> None:
         """The backlog is about to be exactly these commands, which came as exactly these bytes."""
         self._raw = (data, len(commands))

@@ -41,11 +41,11 @@ class Parser:
         "_bulk",
         "_chunks",
         "_have",
-        "_missing",
-        "_rest",
         "error",
         "limited",
         "max_bulk_bytes",
+        "missing",
+        "rest",
     )
 
     def __init__(self, max_bulk_bytes: int = 512 << 20) -> None:
@@ -55,10 +55,10 @@ class Parser:
         the AUTH that lifts them."""
         self.error: bytes | None = None
         """What to tell the client, without `-ERR `, before the connection is closed."""
-        self._rest = b""
+        self.rest = b""
         """Input that is not consumed yet: an incomplete line, or what follows a single command."""
         self._argv: Words = []
-        self._missing = 0
+        self.missing = 0
         """Words that the present command still lacks."""
         self._bulk = -1
         """Length of the word that is being read; -1 between words."""
@@ -69,7 +69,7 @@ class Parser:
     @property
     def idle(self) -> bool:
         """Nothing is held: the input so far was whole commands."""
-        return not (self._rest or self._missing)
+        return not (self.rest or self.missing)
 
     def feed(self, data: bytes) -> list[Words]:
         """The commands that `data` completes. While `limited` at most one: call again with b"" until none comes."""
@@ -84,27 +84,27 @@ class Parser:
             if beyond < 0:
                 return commands
             data = self._finish_word(beyond)
-            if not self._missing:
+            if not self.missing:
                 commands.append(self._argv)
                 self._argv = []
                 if self.limited:
-                    self._rest = data
+                    self.rest = data
                     return commands
-        elif self._rest:
-            data = self._rest + data
-            self._rest = b""
+        elif self.rest:
+            data = self.rest + data
+            self.rest = b""
         position = 0
         end = len(data)
         fast_ways = 0 if self.limited else _FAST_WAYS
         while position < end:
-            if fast_ways and not self._missing and data[position] == _STAR:
+            if fast_ways and not self.missing and data[position] == _STAR:
                 fast_ways -= 1
                 position = _fast(data, position, commands)
                 if position == end:
                     break
             position = self._exact(data, position, commands)
             if self.limited and commands:
-                self._rest = data[position:]
+                self.rest = data[position:]
                 break
         return commands
 
@@ -118,7 +118,7 @@ class Parser:
         else:
             chunks[-1] = chunks[-1][:keep]  # the last chunk began between CR and LF
         self._argv.append(b"".join(chunks))
-        self._missing -= 1
+        self.missing -= 1
         self._bulk = -1
         self._chunks = []
         self._have = 0
@@ -127,7 +127,7 @@ class Parser:
     def _exact(self, data: bytes, position: int, commands: list[Words]) -> int:
         """Read one command; return where it ended, or the end of `data` when it is incomplete and all is kept."""
         end = len(data)
-        if not self._missing:
+        if not self.missing:
             if data[position] != _STAR:
                 return self._inline(data, position, commands)
             line_end = self._line_end(data, position, b"too big mbulk count string")
@@ -141,9 +141,9 @@ class Parser:
             position = line_end + 2
             if count <= 0:
                 return position
-            self._missing = count
+            self.missing = count
         argv = self._argv
-        while self._missing:
+        while self.missing:
             if position >= end:
                 return end
             line_end = self._line_end(data, position, b"too big bulk count string")
@@ -166,7 +166,7 @@ class Parser:
                 return end
             argv.append(data[position:after])
             position = after + 2
-            self._missing -= 1
+            self.missing -= 1
         commands.append(argv)
         self._argv = []
         return position
@@ -178,10 +178,10 @@ class Parser:
             if len(data) - position > INLINE_MAX_BYTES:
                 self._fail(too_big, 0)
             else:
-                self._rest = data[position:]
+                self.rest = data[position:]
             return -1
         if found + 2 > len(data):
-            self._rest = data[position:]
+            self.rest = data[position:]
             return -1
         return found
 
@@ -190,7 +190,7 @@ class Parser:
         if newline < 0:
             if len(data) - position > INLINE_MAX_BYTES:
                 return self._fail(b"too big inline request", len(data))
-            self._rest = data[position:]
+            self.rest = data[position:]
             return len(data)
         line_end = newline - 1 if newline > position and data[newline - 1] == _CR else newline
         words = split_words(data[position:line_end])
@@ -202,9 +202,9 @@ class Parser:
 
     def _fail(self, error: bytes, position: int) -> int:
         self.error = b"Protocol error: " + error
-        self._rest = b""
+        self.rest = b""
         self._argv = []
-        self._missing = 0
+        self.missing = 0
         return position
 
 
