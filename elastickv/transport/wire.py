@@ -141,13 +141,15 @@ def read_messages(packet: bytes, sender: NodeId, to: NodeId) -> list[Message] | 
         parsed = peer_pb2.Packet.FromString(packet if head_end == len(packet) else packet[:head_end])
     except DecodeError as error:
         raise WireError("not a packet") from error
-    if parsed.HasField("refusal"):
+    if not parsed.messages and parsed.HasField("refusal"):
         return Refusal(parsed.refusal.code, parsed.refusal.reason)
     messages: list[Message] = []
     position = data_start
     for message in parsed.messages:
         kind = _KINDS.get(message.kind)
-        entries, position = _entries_from_pb(message, packet, position)
+        entries: tuple[Entry, ...] = ()
+        if message.entry_sizes:
+            entries, position = _entries_from_pb(message, packet, position)
         if kind is None:
             continue
         messages.append(
@@ -218,11 +220,9 @@ def _message_to_pb(message: Message, target: peer_pb2.Message, pieces: list[byte
 
 
 def _entries_from_pb(message: peer_pb2.Message, packet: bytes, position: int) -> tuple[tuple[Entry, ...], int]:
-    """The entries of one message, and where in the packet the data of the next one begins."""
+    """The entries of a message that has some, and where in the packet the data of the next one begins."""
     sizes = message.entry_sizes
     count = len(sizes)
-    if count == 0:
-        return (), position
     terms, kinds = message.entry_terms, message.entry_kinds
     if len(terms) not in (1, count) or len(kinds) not in (0, 1, count):
         raise WireError("entries without a term or kind of their own")
@@ -280,6 +280,10 @@ def _split(packet: bytes) -> tuple[int, int]:
 
 
 def _varint(value: int) -> bytes:
+    if value < 0x80:
+        return value.to_bytes(1, "little")
+    if value < 0x4000:
+        return (value & 0x7F | 0x80 | value >> 7 << 8).to_bytes(2, "little")
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)
