@@ -12,11 +12,9 @@ looks like has not changed since version 6. Versions up to 11 (Redis 7.2) are re
 
 from __future__ import annotations
 
-import sys
-from array import array
-from functools import cache
 from typing import Final
 
+from elastickv.redis_api.crc64 import crc64
 from elastickv.redis_api.lzf import compress, decompress
 
 WRITTEN_VERSION: Final = 10
@@ -150,43 +148,3 @@ def _take(payload: bytes, at: int, end: int, size: int) -> bytes:
     if size > end - at:
         raise BadFormat
     return payload[at : at + size]
-
-
-# CRC-64 with the Jones polynomial, reflected, started at 0. Two bytes per step: a table of 65,536 words takes some
-# 15 ms to build, once and only if somebody uses DUMP, and then halves the time.
-
-_POLYNOMIAL: Final = 0x95AC9329AC4BC9B5
-
-
-@cache
-def _bytewise() -> list[int]:
-    table = []
-    for word in range(256):
-        for _ in range(8):
-            word = word >> 1 ^ (_POLYNOMIAL if word & 1 else 0)
-        table.append(word)
-    return table
-
-
-@cache
-def _pairwise() -> list[int]:
-    low = _bytewise()
-    return [low[first] >> 8 ^ low[(low[first] ^ second) & 0xFF] for second in range(256) for first in range(256)]
-
-
-def crc64(data: bytes | memoryview) -> int:
-    """The checksum Redis uses, of the whole of `data`."""
-    crc = 0
-    even = len(data) & ~1
-    if even > 512:
-        pairs = array("H", bytes(data[:even]))
-        if sys.byteorder == "big":
-            pairs.byteswap()
-        table = _pairwise()
-        for pair in pairs:
-            crc = table[(crc ^ pair) & 0xFFFF] ^ crc >> 16
-        data = data[even:]
-    table = _bytewise()
-    for byte in data:
-        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
-    return crc

@@ -1,4 +1,4 @@
-"""DUMP payloads: encodings, damage, LZF and CRC-64, and that a real server reads ours and we read its."""
+"""DUMP payloads: encodings, damage and LZF, and that a real server reads ours and we read its."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elastickv.redis_api.crc64 import crc64
 from elastickv.redis_api.lzf import compress, decompress
-from elastickv.redis_api.rdb import BadFormat, WrongFooter, crc64, dump_string, restore_string
+from elastickv.redis_api.rdb import BadFormat, WrongFooter, dump_string, restore_string
 from tests.kit.raw_redis import RawRedis, decode
 from tests.kit.redis_reference import RedisReference
 
@@ -24,39 +25,6 @@ VALUES = st.one_of(st.binary(max_size=300), COMPRESSIBLE, INTEGERS)
 def signed(body: bytes, version: int = 10) -> bytes:
     body += version.to_bytes(2, "little")
     return body + crc64(body).to_bytes(8, "little")
-
-
-def test_crc64_check_value() -> None:
-    assert crc64(b"123456789") == 0xE9C6D914C4B8D9CA
-    assert crc64(b"") == 0
-
-
-@given(st.binary(min_size=500, max_size=1300))
-def test_crc64_two_bytes_at_a_time(data: bytes) -> None:
-    slow = 0
-    for at in range(0, len(data), 100):
-        # One table step per byte, continued by hand: the checksum of a prefix is the state after it.
-        slow = crc64_bytewise(data[at : at + 100], slow)
-    assert crc64(data) == slow
-
-
-def crc64_bytewise(data: bytes, crc: int) -> int:
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x95AC9329AC4BC9B5 if crc & 1 else 0)
-    return crc
-
-
-def test_crc64_of_a_megabyte_is_quick() -> None:
-    data = random.Random(1).randbytes(1 << 20)
-    crc64(data[:1024])
-    fastest = 9.0
-    for _ in range(3):
-        started = time.perf_counter()
-        crc64(data)
-        fastest = min(fastest, time.perf_counter() - started)
-    assert fastest < 0.5  # 60 ms on a quiet machine
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from elastickv.redis_api.rdb import crc64, dump_string
+from elastickv.redis_api.crc64 import crc64
+from elastickv.redis_api.rdb import dump_string
 from elastickv.redis_api.registry import COMMANDS
 from tests.kit.redis_calls import RedisCalls, Word
 
