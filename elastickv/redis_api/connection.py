@@ -28,11 +28,12 @@ from typing import Any, Final, cast
 
 from elastickv.errors import Fault, KvError
 from elastickv.kv.ports import Ticket
+from elastickv.redis_api.commands.transactions import run_queue
 from elastickv.redis_api.dispatch import failure
 from elastickv.redis_api.errors import INTERNAL, MAX_CLIENTS, RedisError, from_fault
-from elastickv.redis_api.forwarding import Fixed, Forwarder, SelectAgain
+from elastickv.redis_api.forwarding import Fixed, Forwarder, SelectAgain, Transaction
 from elastickv.redis_api.hub import Hub
-from elastickv.redis_api.replies import NO_REPLY, encode, encoders
+from elastickv.redis_api.replies import NO_REPLY, NULL_ARRAY, QUEUED, Raw, encode, encoders
 from elastickv.redis_api.resp import Parser, Words
 from elastickv.redis_api.session import Later, LinkFigures, Session
 
@@ -56,7 +57,7 @@ NO_LEADER: Final = RedisError(b"CLUSTERDOWN no leader, or no majority of the mem
 class Burst:
     """Replies that go out together, and what they wait for."""
 
-    __slots__ = ("commands", "database", "parts", "retry", "retryable", "ticket")
+    __slots__ = ("commands", "database", "parts", "retry", "retryable", "ticket", "watches")
 
     def __init__(
         self, ticket: Ticket | None, parts: list[bytes], commands: list[Words], database: int, retryable: bool
@@ -71,6 +72,8 @@ class Burst:
         """If it turns out not to be in the log it can be executed again from the start."""
         self.retry = False
         """It is not in the log."""
+        self.watches = False
+        """Keys were watched in it, and none before it: executed again, it watches them anew."""
 
 
 class Connection(asyncio.Protocol):
@@ -329,9 +332,12 @@ class Connection(asyncio.Protocol):
         parts: list[bytes] = []
         commands: list[Words] = []
         database = call.db.number
-        retryable = session.queue is None and not session.watched
+        queue, guarded = session.queue, bool(session.watched) or session.dirty
+        retryable = queue is None and not session.watched
         call.view.now_ms = self._state.clock.wall_ms()
         later: Later | None = None
+        used = False
+        reply: object = None
         turn_end = perf_counter_ns() + TURN_NS
         while backlog:
             argv = backlog[0]
@@ -344,7 +350,8 @@ class Connection(asyncio.Protocol):
                     return
             backlog.popleft()
             commands.append(argv)
-            reply = execute(call, argv)
+            reply = run_queue(call, argv.queue) if type(argv) is Transaction else execute(call, argv)
+            used = used or not (reply is QUEUED or self._is_local(argv))
             if type(reply) is Later:
                 later = reply
                 break
@@ -356,15 +363,31 @@ class Connection(asyncio.Protocol):
         self.last_command = commands[-1][0].decode("latin-1").lower() if commands else ""
         if session.closing:
             backlog.clear()
-        ticket = self._store.settle()
-        retryable = retryable and session.queue is None and not session.watched and later is None
+        # Replies that rest on nothing in the store wait for nothing but those before them.
+        ticket = self._store.settle() if used else None
+        retryable = retryable and session.queue is None and later is None
+        if queue is not None and session.queue is None and len(commands) == 1:
+            # EXEC, as most clients send it: a burst of its own.
+            if type(reply) is Raw:
+                commands = [Transaction(queue, guarded)]
+                retryable = True
+            else:
+                ticket = None  # nothing was executed, and that needs nobody's consent
         if parts or ticket is not None:
-            self.outbox.append(Burst(ticket, parts, commands, database, retryable))
+            burst = Burst(ticket, parts, commands, database, retryable)
+            burst.watches = retryable and bool(session.watched)
+            self.outbox.append(burst)
             if ticket is not None:
                 ticket.wait(self)
         if later is not None:
             self._start(later)
         self._flush()
+
+    def _is_local(self, argv: Words) -> bool:
+        try:
+            return self.hub.router.find(argv).local
+        except RedisError:
+            return True
 
     def run_local(self, argv: Words) -> None:
         """Run a command that needs no store; nothing is unanswered before it."""
@@ -488,6 +511,8 @@ class Connection(asyncio.Protocol):
             if error.fault is Fault.OUTCOME_UNKNOWN:
                 self._stats.outcome_unknown += len(burst.parts)
             reply = LEAD_LOST if lead_lost else from_fault(error)
+            # A client that is told so in the middle of a transaction must not find half of it executed.
+            self.session.queue_failed = self.session.queue is not None
             self._stats.error(reply.text)
             burst.parts = [encode(reply)] * len(burst.parts)
         self._flush()
@@ -513,13 +538,21 @@ class Connection(asyncio.Protocol):
         for burst in self.outbox:
             if burst.retry:
                 again.append(SelectAgain(burst.database))
-                again += burst.commands
+                again += map(self._anew, burst.commands)
             else:
                 again += [Fixed(part) for part in burst.parts]
         again.append(SelectAgain(self._call.db.number))
+        if any(burst.watches for burst in self.outbox if burst.retry):
+            self.session.unwatch()
         self.outbox.clear()
         self.backlog.extendleft(reversed(again))
         self._continue_later()
+
+    def _anew(self, argv: Words) -> Words:
+        """What to do instead of a command that was executed in vain: the same, but nobody has watched keys meanwhile."""
+        if type(argv) is Transaction and argv.guarded:
+            return Fixed(encode(NULL_ARRAY, self._call.protocol))
+        return argv
 
     # waiting
 
