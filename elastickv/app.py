@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import uvloop
 
-from elastickv import __version__
+from elastickv import __version__, allocator
 from elastickv.clock import SystemClock
 from elastickv.config import Settings
 from elastickv.dynamodb_api.server import DynamoServer
@@ -88,6 +88,7 @@ class Node:
             request_timeout=settings.node.request_timeout,
             contact_limit_seconds=contact_limit,
             handlers=(self.transport.handlers(),),
+            options=self.transport.settings.server_options(),
             service_names=(PEER_SERVICE,),
             finished=self.grpc_counts.finished,
         )
@@ -146,7 +147,10 @@ class Node:
     async def start(self) -> None:
         """Open all doors. Raises StartError when one cannot be opened."""
         settings = self.settings
-        await self.grpc.start()
+        try:
+            await self.grpc.start()
+        except BindError as error:
+            raise StartError(f"the gRPC door cannot be opened (--address): {error}") from error
         members = tuple(Member(one.id, str(one.address)) for one in settings.raft.bootstrap_members)
         await self.group.start(bootstrap=settings.raft.bootstrap, members=members)
         address = settings.redis.address
@@ -258,11 +262,12 @@ async def _serve(settings: Settings) -> int:
 
 def run(settings: Settings) -> int:
     """Run a node until it is told to stop; the exit code."""
+    allocator.configure()
     # Long-lived objects are many and cyclic garbage is rare here: look for it less often than by default.
     gc.set_threshold(50_000, 20, 50)
     try:
         return uvloop.run(_serve(settings))
-    except (StartError, BindError, DataDirectoryError) as error:
+    except (StartError, DataDirectoryError) as error:
         _log.error("%s", error)
         return 1
     except KvError as error:
