@@ -95,7 +95,10 @@ def _run(settings: Settings) -> int:
     log = logging.getLogger(__name__)
     for warning in settings.warnings:
         log.warning(warning)
+    from elastickv.transport.engine import choose as choose_engine
+
     try:
+        choose_engine()
         from elastickv.app import run
 
         return run(settings)

@@ -249,7 +249,7 @@ class StorageSettings:
     map_bytes: int = flag(
         "storageMapBytes",
         size(least=16 << 20, most=1 << 44),
-        "1tb",
+        "1024gb",
         "address space that each store reserves; less where there is less, then it grows by itself. It occupies "
         "neither memory nor disk before it is used",
     )

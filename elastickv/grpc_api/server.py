@@ -61,16 +61,18 @@ class GrpcServer:
         request_timeout: float = 5.0,
         contact_limit_seconds: float = 5.0,
         handlers: Sequence[grpc.GenericRpcHandler[Any, Any]] = (),
+        options: Sequence[tuple[str, int]] = (),
         service_names: Sequence[str] = (),
         finished: Finished = ignore,
         clock: Clock | None = None,
         admin_limits: AdminLimits | None = None,
     ) -> None:
-        """`handlers` are other rooms' services (the peers' transport) and `service_names` their full names, for
-        reflection. `finished` is told of every call. `contact_limit_seconds`: a leader that was silent for longer
-        counts as lost in health."""
+        """`handlers` are other rooms' services (the peers' transport), `options` what they want of the server, which
+        goes before our own, and `service_names` their full names, for reflection. `finished` is told of every call.
+        `contact_limit_seconds`: a leader that was silent for longer counts as lost in health."""
         self._settings = settings
         self._extra_handlers = tuple(handlers)
+        self._extra_options = tuple(options)
         self._finished = finished
         limits = replace(admin_limits or AdminLimits(), request_timeout=request_timeout)
         self._futures = Futures(clock or SystemClock())
@@ -105,22 +107,22 @@ class GrpcServer:
     async def start(self) -> int:
         """Bind and serve; returns the port. Raises BindError."""
         size = self._settings.max_message_bytes
-        self._server = server = grpc.aio.server(
-            options=(
-                ("grpc.so_reuseport", 0),
-                # Each service checks its requests itself (`calls`): what peers send here has no such limit.
-                ("grpc.max_send_message_length", -1),
-                ("grpc.max_receive_message_length", -1),
-                # Clients may ping as often as they like, also while nothing is going on: a load balancer's or a
-                # driver's keepalive must not get its connection closed for "too many pings".
-                ("grpc.keepalive_permit_without_calls", 1),
-                ("grpc.http2.max_ping_strikes", 0),
-                ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
-                # And the server finds out about clients that vanished.
-                ("grpc.keepalive_time_ms", 30_000),
-                ("grpc.keepalive_timeout_ms", 10_000),
-            )
-        )
+        options = {
+            "grpc.so_reuseport": 0,
+            # Each service checks its requests itself (`calls`): what peers send here has no such limit.
+            "grpc.max_send_message_length": -1,
+            "grpc.max_receive_message_length": -1,
+            # Clients may ping as often as they like, also while nothing is going on: a load balancer's or a driver's
+            # keepalive must not get its connection closed for "too many pings".
+            "grpc.keepalive_permit_without_calls": 1,
+            "grpc.http2.max_ping_strikes": 0,
+            "grpc.http2.min_ping_interval_without_data_ms": 1_000,
+            # And the server finds out about clients that vanished.
+            "grpc.keepalive_time_ms": 30_000,
+            "grpc.keepalive_timeout_ms": 10_000,
+        }
+        options.update(self._extra_options)
+        self._server = server = grpc.aio.server(options=tuple(options.items()))
         server.add_generic_rpc_handlers(self._extra_handlers)
         for descriptor, methods, limit in self._services:
             handlers = service(descriptor, methods, Gate(limit), self._finished, max_request_bytes=size)

@@ -93,7 +93,8 @@ class Executor:
         *,
         request_timeout: float,
         window: int = 1,
-        max_batch_writes: int = 50_000,
+        full_batch_writes: int = 8192,
+        full_batch_bytes: int = 1 << 20,
     ) -> None:
         self.view = view
         self.serving = False
@@ -112,7 +113,8 @@ class Executor:
         self._schedule = schedule
         self._timeout = request_timeout
         self._window = window
-        self._max_batch_writes = max_batch_writes
+        self._full_batch_writes = full_batch_writes
+        self._full_batch_bytes = full_batch_bytes
         self._term = 0
         self._seal_scheduled = False
         self._logged: list[_Logged] = []
@@ -180,12 +182,17 @@ class Executor:
         self.seal()
 
     def seal(self) -> None:
-        """Turn the forming batch into a log entry, unless enough entries are on their way already."""
+        """Turn the forming batch into a log entry, unless enough entries are on their way already; a full batch leaves
+        all the same, so that entries stay small enough to be copied and sent in one go."""
         view = self.view
         batch = view.forming
         if not batch or not self.serving:
             return
-        if len(view.inflight) >= self._window and len(batch.puts) < self._max_batch_writes:
+        if (
+            len(view.inflight) >= self._window
+            and len(batch.puts) < self._full_batch_writes
+            and batch.size_bytes < self._full_batch_bytes
+        ):
             return
         if self._replicator.proposals_paused():
             return

@@ -23,7 +23,7 @@ class Layer:
         self.puts: Puts = {}
         self.ranges: list[tuple[bytes, bytes]] = []
         self.size_bytes = 0
-        """Rough bytes held, kept by whoever merges into the layer; the forming layer does not count."""
+        """Rough bytes held, kept by whoever writes or merges into the layer."""
         self._index: list[bytes] = []
 
     def __bool__(self) -> bool:

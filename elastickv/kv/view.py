@@ -186,6 +186,7 @@ class View:
     def put(self, key: bytes, value: bytes) -> None:
         forming = self.forming
         forming.puts[key] = value
+        forming.size_bytes += len(value)
         self.dependency = forming
 
     def delete(self, key: bytes) -> None:
@@ -232,6 +233,7 @@ class View:
         inner = self.forming
         outer = self._close()
         outer.merge(inner)
+        outer.size_bytes += inner.size_bytes
         outer.timestamp = inner.timestamp
 
     def undo(self) -> None:

@@ -3,7 +3,8 @@
 The applied layer is frozen and written by the flusher's thread, while a new applied layer fills. It goes out in key
 order, in chunks of a few thousand keys, each a durable commit of its own; only the last one moves the mark that says
 how far the state has come. So a crash in between leaves some keys newer than the mark, which is harmless: effects are
-plain puts and deletes, and replaying the log from the mark ends in the same state (ZooKeeper calls such a snapshot fuzzy).
+plain puts and deletes, and replaying the log from the mark ends in the same state (ZooKeeper calls such a snapshot
+fuzzy).
 Small commits keep LMDB's dirty pages, which it holds in memory and never gives back, and the pages that it cannot reuse
 yet to a few megabytes, where one large commit over keys at random places would touch and copy every page of the tree.
 
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from elastickv import allocator
 from elastickv.errors import Fault, KvError
 from elastickv.kv.layers import Layer, Puts
 from elastickv.storage.engine import Applied, WriteBatch
@@ -167,6 +169,9 @@ class Flushing:
             engine.refresh()
             if number < last and not group.stopping and group.view.applied.size_bytes < group.settings.memtable_bytes:
                 await asyncio.sleep(min(group.clock.monotonic() - began, _LONGEST_PAUSE_SECONDS))
+        del chunks
+        if last:
+            await self._run(allocator.trim)
 
     def _run(self, job: Callable[[], T]) -> asyncio.Future[T]:
         """Run a job on the flusher's thread."""
