@@ -301,7 +301,8 @@ class Connection(asyncio.Protocol):
             else:
                 self._run_rest()
         if not backlog:
-            self.hub.waiting.discard(self)
+            if not self.forwarder.unanswered:
+                self.hub.waiting.discard(self)
             if self._ended and not self.outbox and not self.session.blocked and not self.forwarder.unanswered:
                 self.close_after_replies()
         session = self.session
