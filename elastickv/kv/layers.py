@@ -48,6 +48,9 @@ class Layer:
         high = bisect_left(keys, end) if end else len(keys)
         for key in keys[low:high]:
             self.puts[key] = None
+        if start and self.ranges and self.ranges[-1][1] == start:
+            # Whoever clears a large range away does it step by step; reads look at all ranges, so keep them few.
+            start = self.ranges.pop()[0]
         self.ranges.append((start, end))
 
     def merge(self, newer: Layer) -> None:

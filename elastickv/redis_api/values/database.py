@@ -78,6 +78,10 @@ class Databases:
         """What is to be told when a key changes (WATCH), by `Database.watch_name`."""
         self.dirty: set[Database] = set()
         """Databases whose counts differ from what is written."""
+        self.due_from = EXPIRY
+        """The expiry index is empty before this: what was removed lately need not be waded through again."""
+        self._purged_to: dict[bytes, bytes] = {}
+        """Prefix to where its purge goes on, so that it does not wade through what it removed already."""
         self.hits = 0
         self.misses = 0
         self.expired = 0
@@ -86,6 +90,8 @@ class Databases:
     def load(self) -> None:
         """Read the catalog and the sizes from the view: this node begins to lead, or its proposals were dropped."""
         self.dirty.clear()
+        self.due_from = EXPIRY
+        self._purged_to.clear()
         catalog = self.view.get(_CATALOG_KEY) or u32(FIRST_FREE_GENERATION)
         self.next_generation, *generations = (read_u32(catalog, at) for at in range(0, len(catalog), 4))
         generations.extend(range(len(generations), len(self.numbered)))
@@ -154,7 +160,12 @@ class Databases:
     def expire_due(self, limit: int) -> int:
         """Remove at most `limit` keys whose deadline has passed; how many were removed."""
         view = self.view
-        due = [key for key, _ in islice(view.scan(EXPIRY, EXPIRY + u64(view.now_ms + 1)), limit)]
+        end = EXPIRY + u64(view.now_ms + 1)
+        if self.due_from >= end:
+            return 0
+        due = [key for key, _ in islice(view.scan(self.due_from, end), limit)]
+        if due:
+            self.due_from = due[-1] + b"\0"
         by_prefix = {database.prefix: database for database in self.numbered}
         for index_key in due:
             physical = index_key[_INDEX_PREFIX:]
@@ -178,19 +189,21 @@ class Databases:
         """Remove at most `limit` records of generations that nobody can see any more; how many were removed."""
         for purge_key, _ in self.view.scan(_PURGE_PREFIX, prefix_end(_PURGE_PREFIX)):
             prefix = redis_prefix(read_u32(purge_key, len(_PURGE_PREFIX)))
+            start = self._purged_to.get(prefix, prefix)
             seen = 0
             last = b""
-            for physical, record in self.view.scan(prefix, prefix_end(prefix)):
+            for physical, record in islice(self.view.scan(start, prefix_end(prefix)), limit):
                 if record[0] & HAS_DEADLINE:
                     self.view.delete(expiry_key(read_u64(record, 1), physical))
                 last = physical
                 seen += 1
-                if seen >= limit:
-                    break
             if seen:
-                self.view.delete_range(prefix, last + b"\0")
+                end = last + b"\0"
+                self.view.delete_range(start, end)
+                self._purged_to[prefix] = end
             if seen < limit:
                 self.view.delete(purge_key)
+                self._purged_to.pop(prefix, None)
             return max(seen, 1)
         return 0
 
@@ -328,7 +341,7 @@ class Database:
             self._drop_deadline(physical, old, deadline)
         self._put(physical, build(key, int(type) | (EDITED if edited else 0), payload, deadline))
         if deadline:
-            self._put(expiry_key(deadline, physical), b"")
+            self._index(expiry_key(deadline, physical))
         self.touched(physical)
 
     def store_record(self, key: bytes, record: Record) -> None:
@@ -350,7 +363,7 @@ class Database:
         rest = memoryview(raw)[9 if record.deadline else 1 :]
         if deadline:
             self._put(physical, b"".join((bytes((raw[0] | HAS_DEADLINE,)), u64(deadline), rest)))
-            self._put(expiry_key(deadline, physical), b"")
+            self._index(expiry_key(deadline, physical))
         else:
             self._put(physical, b"".join((bytes((raw[0] & ~HAS_DEADLINE,)), rest)))
         self.touched(physical)
@@ -371,6 +384,11 @@ class Database:
             self._all.expired += 1
             return False
         return True
+
+    def _index(self, index_key: bytes) -> None:
+        self._put(index_key, b"")
+        if index_key < self._all.due_from:
+            self._all.due_from = index_key
 
     def _drop_deadline(self, physical: bytes, old: bytes, deadline: int) -> None:
         """Count of deadlines and expiry index, before a record with `deadline` replaces `old`."""

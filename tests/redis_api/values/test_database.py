@@ -586,3 +586,37 @@ def test_a_large_value_is_copied_once_when_it_changes(world: World) -> None:
     assert isinstance(part, memoryview)
     assert part.obj is record.raw
     assert isinstance(record.part(5, 10), bytes)
+
+
+def test_the_purge_goes_on_where_it_was_and_starts_over_when_its_work_was_lost(world: World) -> None:
+    for number in range(30):
+        world[0].set_string(b"%d" % number, b"", START + number if number % 3 else 0)
+    world.databases.flush([0])
+    world.propose()
+    world.apply()
+    assert world.databases.purge(10) == 10
+    world.propose()
+    assert world.databases.purge(10) == 10
+    world.lose()
+    removed = 0
+    while step := world.databases.purge(10):
+        removed += step
+        world.propose()
+        world.apply()
+    assert removed == 31, "all thirty, and the note that there was something to purge"
+    assert len(world.view.applied.ranges) == 1
+    assert list(world.view.scan(REDIS, prefix_end(REDIS))) == []
+    assert list(world.view.scan(EXPIRY, prefix_end(EXPIRY))) == []
+
+
+def test_the_active_cycle_finds_what_became_due_before_what_it_removed_last(world: World) -> None:
+    world[0].set_string(b"late", b"", START + 50)
+    world.view.now_ms += 100
+    assert world.databases.expire_due(10) == 1
+    world.view.now_ms -= 90  # the wall clock was set back
+    world[0].set_string(b"early", b"", START + 20)
+    world.view.now_ms += 20
+    assert world.databases.expire_due(10) == 1
+    assert world.databases.expire_due(10) == 0
+    world.lose()
+    assert world.databases.due_from == EXPIRY

@@ -1,0 +1,39 @@
+"""A layer against a plain model: which keys are known to be there, which to be absent, which are not known."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elastickv.kv.layers import Layer
+
+ALL = [b"", b"a", b"b", b"c", b"d", b"e"]
+KEYS = st.sampled_from(ALL)
+PUTS = st.tuples(st.just("put"), KEYS, st.sampled_from([None, b"1", b"2"]))
+RANGES = st.tuples(st.just("range"), KEYS, KEYS)
+
+
+@given(st.lists(st.one_of(PUTS, RANGES), max_size=12))
+def test_what_a_layer_knows(steps: list[tuple[str, bytes, bytes | None]]) -> None:
+    layer = Layer()
+    known: dict[bytes, bytes | None] = {}
+    for kind, first, second in steps:
+        if kind == "put":
+            layer.puts[first] = known[first] = second
+        elif second is not None and (not second or first < second):
+            layer.delete_range(first, second)
+            known.update({key: None for key in ALL if first <= key and (not second or key < second)})
+    for key in ALL:
+        if key in layer.puts:
+            assert layer.puts[key] == known[key]
+        else:
+            assert layer.masks(key) == (key in known)
+
+
+def test_a_range_that_is_cleared_step_by_step_stays_one() -> None:
+    layer = Layer()
+    for start, end in [(b"a", b"b"), (b"b", b"c"), (b"c", b"")]:
+        layer.delete_range(start, end)
+    assert layer.ranges == [(b"a", b"")]
+    layer.delete_range(b"", b"a")
+    assert layer.masks(b"z")
