@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 
 import pytest
 
@@ -25,7 +26,11 @@ def cluster_ids(nodes: list[Node]) -> set[str]:
 
 
 def problem(node: Node) -> str:
-    return stats(node.address)["problem"]
+    """What the node says is wrong with it; also that it does not answer (yet)."""
+    try:
+        return stats(node.address)["problem"]
+    except subprocess.CalledProcessError as error:
+        return str(error.stdout)
 
 
 def stands_aside(cluster: LocalCluster, node: Node, code: str) -> None:

@@ -29,13 +29,13 @@ def grpcurl(address: str, *arguments: str, data: str | None = None, timeout: flo
     ).stdout  # fmt: skip
 
 
-def ask(address: str, method: str, **fields: Any) -> dict[str, Any]:
+def ask(address: str, method: str, /, **fields: Any) -> dict[str, Any]:
     """A unary call by grpcurl: fields in, fields out, both in protobuf's JSON."""
     answer: dict[str, Any] = json.loads(grpcurl(address, method, data=json.dumps(fields)))
     return answer
 
 
-def operate(address: str, method: str, **fields: Any) -> dict[str, Any]:
+def operate(address: str, method: str, /, **fields: Any) -> dict[str, Any]:
     """An operation of RaftAdmin's first generation: start it, await it, forget it. The answer of Await."""
     future = ask(address, f"RaftAdmin/{method}", **fields)
     answer = ask(address, "RaftAdmin/Await", **future)
