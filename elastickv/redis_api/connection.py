@@ -152,9 +152,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Answer what was asked before the client closed its side."""
         self._ended = True
-        if self.backlog or self.outbox or self.session.blocked or self.forwarder.unanswered:
-            return True
-        return False
+        return bool(self.backlog or self.outbox or self.session.blocked or self.forwarder.unanswered)
 
     def data_received(self, data: bytes) -> None:
         self._stats.bytes_in += len(data)
@@ -550,7 +548,7 @@ class Connection(asyncio.Protocol):
         self._continue_later()
 
     def _anew(self, argv: Words) -> Words:
-        """What to do instead of a command that was executed in vain: the same, but nobody has watched keys meanwhile."""
+        """What to do for a command that was executed in vain: the same, but nobody has watched keys meanwhile."""
         if type(argv) is Transaction and argv.guarded:
             return Fixed(encode(NULL_ARRAY, self._call.protocol))
         return argv

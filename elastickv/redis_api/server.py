@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -40,6 +41,7 @@ class RedisServer:
         self.hub = Hub(self.state, self.router)
         self._server: asyncio.Server | None = None
         self._cron: asyncio.TimerHandle | None = None
+        self._calls = 0
         self._unwatch = control.watch(self._leadership_changed)
 
     @property
@@ -64,12 +66,10 @@ class RedisServer:
         if self._server is not None:
             self._server.close()
         deadline = self.hub.loop.time() + grace
-        while self._busy() and self.hub.loop.time() < deadline:
-            await asyncio.sleep(0.01)
+        await self._until(lambda: not self._busy(), deadline)
         for session in list(self.hub.clients.values()):
             session.link.close_after_replies()
-        while self.hub.clients and self.hub.loop.time() < deadline:
-            await asyncio.sleep(0.01)
+        await self._until(lambda: not self.hub.clients, deadline)
         for session in list(self.hub.clients.values()):
             session.link.abort()
         self.hub.stop()
@@ -89,6 +89,10 @@ class RedisServer:
         if self.hub.waiting:
             self.hub.loop.call_soon(self.hub.wake)
 
+    async def _until(self, done: Callable[[], bool], deadline: float) -> None:
+        while not done() and self.hub.loop.time() < deadline:  # noqa: ASYNC110 - once per stop; events would cost always
+            await asyncio.sleep(0.01)
+
     def _busy(self) -> bool:
         return any(session.link.figures().output_parts for session in self.hub.clients.values())
 
@@ -96,6 +100,9 @@ class RedisServer:
         """Once a second: idle clients, clients that do not read."""
         self._cron = self.hub.loop.call_later(CRON_SECONDS, self._look_after_clients)
         state = self.state
+        calls = sum(command.calls for command in self.router.stats.values())
+        state.operations_per_second = max(0, calls - self._calls)
+        self._calls = calls
         limit = state.timeout_seconds
         if not limit and not state.output_limited:
             return

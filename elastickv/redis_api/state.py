@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,7 +68,6 @@ class ServerState:
         self.output_limits: OutputLimits = settings.client_output_buffer_limit
         self.slow_microseconds = 10_000
         """slowlog-log-slower-than; negative: off."""
-        self.latency_tracking = True
         self.percentiles: tuple[float, ...] = (50.0, 99.0, 99.9)
 
         self.slow_ns = 0
@@ -80,9 +78,13 @@ class ServerState:
         """CLIENT PAUSE, in `clock.monotonic()`; 0 when not paused."""
         self.paused_all = False
         """Not only writes."""
-        self.last_save_unix = int(time.time())
-        self.shutdown_requested: Callable[[], None] = lambda: None
-        """Begins the graceful stop of the node; returns at once."""
+        self.last_save_unix = clock.wall_ms() // 1000
+        self.last_save_seconds = -1
+        self.last_save_failed = False
+        self.saving = False
+        """A snapshot that a client asked for is being made."""
+        self.operations_per_second = 0
+        """Commands in the last full second."""
         self.settings_changed()
 
     def settings_changed(self) -> None:

@@ -4,7 +4,11 @@ from elastickv.redis_api.commands import (
     bitfields,
     bitmaps,
     clients,
+    command_table,
+    configuration,
     connection,
+    diagnostics,
+    info,
     key_expiry,
     key_objects,
     keys,
@@ -17,18 +21,23 @@ from elastickv.redis_api.commands import (
 from elastickv.redis_api.commands.internal import INTERNAL
 from elastickv.redis_api.registry import COMMANDS
 
-__all__ = ["COMMANDS", "INTERNAL"]
-_GROUPS = (
-    bitfields,
-    bitmaps,
-    clients,
-    connection,
-    key_expiry,
-    key_objects,
-    keys,
-    server,
-    string_numbers,
-    string_parts,
-    strings,
-    transactions,
-)
+__all__ = [
+    "COMMANDS",
+    "INTERNAL",
+    "bitfields",
+    "bitmaps",
+    "clients",
+    "command_table",
+    "configuration",
+    "connection",
+    "diagnostics",
+    "info",
+    "key_expiry",
+    "key_objects",
+    "keys",
+    "server",
+    "string_numbers",
+    "string_parts",
+    "strings",
+    "transactions",
+]

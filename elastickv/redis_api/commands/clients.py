@@ -1,0 +1,469 @@
+"""CLIENT: who is connected to this node, and what can be done about it.
+
+Everything here is about the node that is asked: its connections, its pause. A client whose node forwards for it is seen
+by the leader as a connection of that node. Client-side caching (TRACKING, CACHING) is not offered, so it can be turned
+off but not on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from elastickv.redis_api.argument_docs import block, integer, oneof, token, word
+from elastickv.redis_api.arguments import integer as read_integer
+from elastickv.redis_api.arguments import integer_between, string_to_integer
+from elastickv.redis_api.commands.connection import is_name
+from elastickv.redis_api.errors import SYNTAX, RedisError, unknown_subcommand
+from elastickv.redis_api.registry import COMMANDS, Flag, Handler, Reply
+from elastickv.redis_api.replies import NO_REPLY, OK, Simple, Verbatim
+from elastickv.redis_api.session import Call, Session
+
+_COMMON: Final = Flag.NOSCRIPT | Flag.LOADING | Flag.STALE | Flag.LOCAL | Flag.SESSION
+_ADMIN: Final = _COMMON | Flag.ADMIN
+
+_NO_SUCH_CLIENT: Final = RedisError(b"ERR No such client")
+_BAD_ID: Final = RedisError(b"ERR client-id should be greater than 0")
+_BAD_LIST_ID: Final = RedisError(b"ERR Invalid client ID")
+_BAD_NAME: Final = RedisError(b"ERR Client names cannot contain spaces, newlines or special characters.")
+_BAD_TIMEOUT: Final = RedisError(b"ERR timeout is not an integer or out of range")
+_NEGATIVE_TIMEOUT: Final = RedisError(b"ERR timeout is negative")
+_NO_TRACKING: Final = RedisError(b"ERR client-side caching (CLIENT TRACKING) is not supported by this server")
+_NOT_TRACKING: Final = RedisError(
+    b"ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
+)
+
+_TYPES: Final = {b"normal", b"master", b"replica", b"slave", b"pubsub"}
+
+_HELP: Final = (
+    b"CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    b"CACHING (YES|NO)",
+    b"    Not supported: client-side caching is not offered.",
+    b"GETREDIR",
+    b"    Return the client ID we are redirecting to when tracking is enabled.",
+    b"GETNAME",
+    b"    Return the name of the current connection.",
+    b"ID",
+    b"    Return the ID of the current connection.",
+    b"INFO",
+    b"    Return information about the current client connection.",
+    b"KILL <ip:port>",
+    b"    Kill connection made from <ip:port>.",
+    b"KILL <option> <value> [<option> <value> [...]]",
+    b"    Kill connections. Options are: ID, ADDR, LADDR, TYPE, USER, SKIPME (YES|NO).",
+    b"LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB)] [ID <id> [<id> ...]]",
+    b"    Return information about client connections.",
+    b"UNPAUSE",
+    b"    Stop the current client pause, resuming traffic.",
+    b"PAUSE <timeout> [WRITE|ALL]",
+    b"    Suspend all, or just write, clients for <timeout> milliseconds.",
+    b"REPLY (ON|OFF|SKIP)",
+    b"    Control the replies sent to the current connection.",
+    b"SETNAME <name>",
+    b"    Assign the name <name> to the current connection.",
+    b"SETINFO <option> <value>",
+    b"    Set client meta attr. Options are: LIB-NAME, LIB-VER.",
+    b"UNBLOCK <clientid> [TIMEOUT|ERROR]",
+    b"    Unblock the specified blocked client.",
+    b"TRACKING OFF",
+    b"    Client-side caching is not offered: it can only be turned off.",
+    b"TRACKINGINFO",
+    b"    Report tracking status for the current connection.",
+    b"NO-EVICT (ON|OFF)",
+    b"    Protect current client connection from eviction.",
+    b"NO-TOUCH (ON|OFF)",
+    b"    Will not touch LRU/LFU stats when this mode is on.",
+    b"HELP",
+    b"    Print this help.",
+)
+
+
+@COMMANDS.command(
+    "client",
+    arity=-2,
+    flags=Flag.NONE,
+    group="connection",
+    since="2.4.0",
+    summary="A container for client connection commands.",
+    complexity="Depends on subcommand.",
+)
+def client(call: Call) -> Reply:
+    raise unknown_subcommand(call.argv[0], call.argv[1])
+
+
+def _sub(
+    name: str,
+    arity: int,
+    since: str,
+    summary: str,
+    *arguments: dict[str, object],
+    flags: Flag = _COMMON,
+    complexity: str = "O(1)",
+) -> Callable[[Handler], Handler]:
+    return COMMANDS.command(
+        f"client|{name}",
+        arity=arity,
+        flags=flags,
+        group="connection",
+        since=since,
+        summary=summary,
+        complexity=complexity,
+        categories=("connection",),
+        arguments=arguments,
+    )
+
+
+def _describe(session: Session) -> bytes:
+    """One line of CLIENT LIST. What Redis tells about its own buffers and this server does not have is 0."""
+    figures = session.link.figures()
+    flags = (
+        ("x" if session.queue is not None else "")
+        + ("b" if session.blocked is not None else "")
+        + ("d" if session.dirty else "")
+        + ("c" if session.closing else "")
+        + ("e" if session.no_evict else "")
+        + ("T" if session.no_touch else "")
+    )
+    queued = session.queue
+    fields = {
+        "id": session.id,
+        "addr": session.address.decode(),
+        "laddr": session.local_address.decode(),
+        "fd": figures.descriptor,
+        "name": session.name.decode("latin-1"),
+        "age": figures.age_seconds,
+        "idle": figures.idle_seconds,
+        "flags": flags or "N",
+        "db": session.call.db.number,
+        "sub": 0,
+        "psub": 0,
+        "ssub": 0,
+        "multi": -1 if queued is None else len(queued),
+        "qbuf": figures.input_bytes,
+        "qbuf-free": 0,
+        "argv-mem": 0,
+        "multi-mem": sum(len(one) for argv in queued for one in argv) if queued else 0,
+        "rbs": 0,
+        "rbp": 0,
+        "obl": 0,
+        "oll": figures.output_parts,
+        "omem": figures.output_bytes,
+        "tot-mem": figures.input_bytes + figures.output_bytes,
+        "events": "r",
+        "cmd": figures.last_command or "NULL",
+        "user": session.user.decode("latin-1"),
+        "redir": -1,
+        "resp": session.call.protocol,
+        "lib-name": session.library_name.decode("latin-1"),
+        "lib-ver": session.library_version.decode("latin-1"),
+    }
+    return " ".join(f"{name}={value}" for name, value in fields.items()).encode("latin-1") + b"\n"
+
+
+def _is_of(type: bytes) -> Callable[[Session], bool]:
+    """All connections here are normal ones: replicas of ours speak another protocol at another door."""
+    lowered = type.lower()
+    if lowered not in _TYPES:
+        raise RedisError(b"ERR Unknown client type '%b'" % type)
+    return lambda _: lowered == b"normal"
+
+
+@_sub("id", 2, "5.0.0", "Returns the unique client ID of the connection.")
+def client_id(call: Call) -> Reply:
+    return call.session.id
+
+
+@_sub("info", 2, "6.2.0", "Returns information about the connection.")
+def client_info(call: Call) -> Reply:
+    return Verbatim(b"txt", _describe(call.session))
+
+
+@_sub(
+    "list",
+    -2,
+    "2.4.0",
+    "Lists open connections.",
+    oneof(
+        "client-type",
+        token("NORMAL"),
+        token("MASTER"),
+        token("REPLICA"),
+        token("PUBSUB"),
+        token="TYPE",
+        since="5.0.0",
+        optional=True,
+    ),
+    integer("client-id", token="ID", since="6.2.0", optional=True, multiple=True),
+    flags=_ADMIN,
+    complexity="O(N) where N is the number of client connections",
+)
+def client_list(call: Call) -> Reply:
+    argv = call.argv
+    clients = call.session.clients
+    shown: Iterable[Session]
+    if len(argv) == 2:
+        shown = clients.values()
+    elif len(argv) == 4 and argv[2].upper() == b"TYPE":
+        wanted = _is_of(argv[3])
+        shown = [session for session in clients.values() if wanted(session)]
+    elif len(argv) > 3 and argv[2].upper() == b"ID":
+        ids = [read_integer(one, _BAD_LIST_ID) for one in argv[3:]]
+        shown = [clients[id] for id in ids if id in clients]
+    else:
+        raise SYNTAX
+    return Verbatim(b"txt", b"".join(map(_describe, shown)))
+
+
+@_sub(
+    "kill",
+    -3,
+    "2.4.0",
+    "Terminates open connections.",
+    oneof(
+        "filter",
+        word("ip:port"),
+        block(
+            "new-format",
+            integer("client-id", token="ID", optional=True),
+            word("client-type", token="TYPE", optional=True),
+            word("username", token="USER", optional=True),
+            word("addr", token="ADDR", optional=True),
+            word("laddr", token="LADDR", optional=True),
+            word("skipme", token="SKIPME", optional=True),
+        ),
+    ),
+    flags=_ADMIN,
+    complexity="O(N) where N is the number of client connections",
+)
+def client_kill(call: Call) -> Reply:
+    argv = call.argv
+    me = call.session
+    if len(argv) == 3:
+        for session in list(me.clients.values()):
+            if session.address == argv[2]:
+                _kill(session, me)
+                return OK
+        raise _NO_SUCH_CLIENT
+    if len(argv) % 2:
+        raise SYNTAX
+    filters: list[Callable[[Session], bool]] = []
+    skip_me = True
+    for place in range(2, len(argv), 2):
+        option, value = argv[place].upper(), argv[place + 1]
+        if option == b"ID":
+            number = string_to_integer(value)
+            if number is None or number < 1:
+                raise _BAD_ID
+            filters.append(lambda one, number=number: one.id == number)  # type: ignore[misc]
+        elif option == b"TYPE":
+            filters.append(_is_of(value))
+        elif option == b"ADDR":
+            filters.append(lambda one, value=value: one.address == value)  # type: ignore[misc]
+        elif option == b"LADDR":
+            filters.append(lambda one, value=value: one.local_address == value)  # type: ignore[misc]
+        elif option == b"USER":
+            if value != b"default":
+                raise RedisError(b"ERR No such user '%b'" % value)
+            filters.append(lambda one: one.authenticated)
+        elif option == b"SKIPME" and value.lower() in (b"yes", b"no"):
+            skip_me = value.lower() == b"yes"
+        else:
+            raise SYNTAX
+    killed = 0
+    for session in list(me.clients.values()):
+        if (skip_me and session is me) or not all(wanted(session) for wanted in filters):
+            continue
+        _kill(session, me)
+        killed += 1
+    return killed
+
+
+def _kill(session: Session, me: Session) -> None:
+    """One's own connection lives until the reply is out."""
+    if session is me:
+        session.closing = True
+    else:
+        session.link.abort()
+
+
+@_sub("getname", 2, "2.6.9", "Returns the name of the connection.")
+def client_getname(call: Call) -> Reply:
+    return call.session.name or None
+
+
+@_sub("setname", 3, "2.6.9", "Sets the connection name.", word("connection-name"))
+def client_setname(call: Call) -> Reply:
+    name = call.argv[2]
+    if not is_name(name):
+        raise _BAD_NAME
+    call.session.name = name
+    call.session.sync_epoch += 1
+    return OK
+
+
+@_sub(
+    "setinfo",
+    4,
+    "7.2.0",
+    "Sets information specific to the client or connection.",
+    oneof("attr", word("libname", token="LIB-NAME"), word("libver", token="LIB-VER")),
+)
+def client_setinfo(call: Call) -> Reply:
+    _, _, option, value = call.argv
+    lowered = option.lower()
+    if lowered not in (b"lib-name", b"lib-ver"):
+        raise RedisError(b"ERR Unrecognized option '%b'" % option)
+    if not is_name(value):
+        raise RedisError(b"ERR %b cannot contain spaces, newlines or special characters." % lowered)
+    if lowered == b"lib-name":
+        call.session.library_name = value
+    else:
+        call.session.library_version = value
+    return OK
+
+
+def _on_or_off(value: bytes) -> bool:
+    lowered = value.lower()
+    if lowered not in (b"on", b"off"):
+        raise SYNTAX
+    return lowered == b"on"
+
+
+_ON_OFF: Final = oneof("enabled", token("ON"), token("OFF"))
+
+
+@_sub("no-evict", 3, "7.0.0", "Sets the client eviction mode of the connection.", _ON_OFF, flags=_ADMIN)
+def client_no_evict(call: Call) -> Reply:
+    """Nobody is ever evicted here, so both are true at once; the flag shows in CLIENT LIST."""
+    call.session.no_evict = _on_or_off(call.argv[2])
+    return OK
+
+
+@_sub("no-touch", 3, "7.2.0", "Controls whether commands affect the LRU/LFU of accessed keys.", _ON_OFF)
+def client_no_touch(call: Call) -> Reply:
+    """Access times are not kept, so no command touches them."""
+    call.session.no_touch = _on_or_off(call.argv[2])
+    return OK
+
+
+@_sub(
+    "pause",
+    -3,
+    "3.0.0",
+    "Suspends commands processing.",
+    integer("timeout"),
+    oneof("mode", token("WRITE"), token("ALL"), since="6.2.0", optional=True),
+    flags=_ADMIN,
+)
+def client_pause(call: Call) -> Reply:
+    argv = call.argv
+    state = call.state
+    milliseconds = read_integer(argv[2], _BAD_TIMEOUT)
+    if milliseconds < 0:
+        raise _NEGATIVE_TIMEOUT
+    mode = argv[3].upper() if len(argv) > 3 else b"ALL"
+    if len(argv) > 4 or mode not in (b"WRITE", b"ALL"):
+        raise SYNTAX
+    # A pause is never shortened by a second one, and ALL stays ALL (pauseActions in Redis).
+    paused = state.paused
+    state.paused_until = max(state.paused_until if paused else 0.0, state.clock.monotonic() + milliseconds / 1000)
+    state.paused_all = mode == b"ALL" or (paused and state.paused_all)
+    return OK
+
+
+@_sub("unpause", 2, "6.2.0", "Resumes processing commands from paused clients.", flags=_ADMIN)
+def client_unpause(call: Call) -> Reply:
+    call.state.paused_until = 0.0
+    for session in call.session.clients.values():
+        session.link.wake()
+    return OK
+
+
+@_sub(
+    "reply",
+    3,
+    "3.2.0",
+    "Instructs the server whether to reply to commands.",
+    oneof("action", token("ON"), token("OFF"), token("SKIP")),
+)
+def client_reply(call: Call) -> Reply:
+    session = call.session
+    match call.argv[2].upper():
+        case b"ON":
+            session.muted = session.skip_next = session.skipping = False
+            session.settle_mode()
+            return OK
+        case b"OFF":
+            session.muted = True
+        case b"SKIP":
+            session.skip_next = not session.muted
+        case _:
+            raise SYNTAX
+    session.settle_mode()
+    return NO_REPLY
+
+
+@_sub("getredir", 2, "6.0.0", "Returns the client ID to which the connection's tracking notifications are redirected.")
+def client_getredir(call: Call) -> Reply:
+    return -1
+
+
+@_sub("trackinginfo", 2, "6.2.0", "Returns information about server-assisted client-side caching for the connection.")
+def client_trackinginfo(call: Call) -> Reply:
+    return {b"flags": {b"off"}, b"redirect": -1, b"prefixes": []}
+
+
+@_sub(
+    "tracking",
+    -3,
+    "6.0.0",
+    "Controls server-assisted client-side caching for the connection.",
+    oneof("status", token("ON"), token("OFF")),
+)
+def client_tracking(call: Call) -> Reply:
+    if _on_or_off(call.argv[2]) or len(call.argv) > 3:
+        raise _NO_TRACKING
+    return OK
+
+
+@_sub(
+    "caching",
+    3,
+    "6.0.0",
+    "Instructs the server whether to track the keys in the next request.",
+    oneof("mode", token("YES"), token("NO")),
+)
+def client_caching(call: Call) -> Reply:
+    if call.argv[2].lower() not in (b"yes", b"no"):
+        raise SYNTAX
+    raise _NOT_TRACKING
+
+
+@_sub(
+    "unblock",
+    -3,
+    "5.0.0",
+    "Unblocks a client blocked by a blocking command from a different connection.",
+    integer("client-id"),
+    oneof("unblock-type", token("TIMEOUT"), token("ERROR"), optional=True),
+    flags=_ADMIN,
+    complexity="O(log N) where N is the number of client connections",
+)
+def client_unblock(call: Call) -> Reply:
+    argv = call.argv
+    how = argv[3].upper() if len(argv) > 3 else b"TIMEOUT"
+    if len(argv) > 4:
+        raise SYNTAX
+    if how not in (b"TIMEOUT", b"ERROR"):
+        raise RedisError(b"ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+    id = integer_between(argv[2], -(1 << 63), (1 << 63) - 1)
+    session = call.session.clients.get(id)
+    if session is None or session.blocked is None or session.blocked.unblock is None:
+        return 0
+    session.blocked.unblock(RedisError(b"UNBLOCKED client unblocked via CLIENT UNBLOCK") if how == b"ERROR" else None)
+    return 1
+
+
+@_sub("help", 2, "5.0.0", "Returns helpful text about the different subcommands.")
+def client_help(call: Call) -> Reply:
+    return [Simple(line) for line in _HELP]

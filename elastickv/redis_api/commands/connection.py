@@ -7,8 +7,8 @@ import hmac
 from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.errors import (
     DB_OUT_OF_RANGE,
-    INVALID_DB,
     NO_PROTO,
+    NOT_AN_INTEGER,
     SYNTAX,
     WRONG_PASSWORD,
     RedisError,
@@ -202,7 +202,7 @@ def hello(call: Call) -> Reply:
 def select(call: Call) -> Reply:
     number = string_to_integer(call.argv[1])
     if number is None:
-        raise INVALID_DB
+        raise NOT_AN_INTEGER
     numbered = call.databases.numbered
     if not 0 <= number < len(numbered):
         raise DB_OUT_OF_RANGE

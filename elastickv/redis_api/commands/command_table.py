@@ -1,0 +1,351 @@
+"""COMMAND: the command table as data, for clients that route and people who read.
+
+Everything is derived from the declarations. Flags that are only ours and commands between nodes are not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from elastickv.redis_api import glob
+from elastickv.redis_api.argument_docs import oneof, word
+from elastickv.redis_api.errors import SYNTAX, RedisError
+from elastickv.redis_api.registry import COMMANDS, Command, Flag, Handler, Reply
+from elastickv.redis_api.replies import NULL_ARRAY, Simple
+from elastickv.redis_api.session import Call
+
+_COMMON: Final = Flag.LOADING | Flag.STALE | Flag.LOCAL
+
+_SHOWN_FLAGS: Final = {
+    Flag.WRITE: b"write",
+    Flag.READONLY: b"readonly",
+    Flag.DENYOOM: b"denyoom",
+    Flag.ADMIN: b"admin",
+    Flag.PUBSUB: b"pubsub",
+    Flag.NOSCRIPT: b"noscript",
+    Flag.BLOCKING: b"blocking",
+    Flag.LOADING: b"loading",
+    Flag.STALE: b"stale",
+    Flag.SKIP_MONITOR: b"skip_monitor",
+    Flag.SKIP_SLOWLOG: b"skip_slowlog",
+    Flag.FAST: b"fast",
+    Flag.NO_AUTH: b"no_auth",
+    Flag.MAY_REPLICATE: b"may_replicate",
+    Flag.NO_MULTI: b"no_multi",
+    Flag.MOVABLEKEYS: b"movablekeys",
+    Flag.ALLOW_BUSY: b"allow_busy",
+}
+_GROUP_CATEGORIES: Final = {
+    "string": "string",
+    "generic": "keyspace",
+    "bitmap": "bitmap",
+    "transactions": "transaction",
+    "connection": "connection",
+    "list": "list",
+    "set": "set",
+    "sorted-set": "sortedset",
+    "hash": "hash",
+    "hyperloglog": "hyperloglog",
+    "stream": "stream",
+    "geo": "geo",
+    "scripting": "scripting",
+    "pubsub": "pubsub",
+}
+_OTHER_CATEGORIES: Final = {"keyspace", "read", "write", "admin", "dangerous", "blocking", "fast", "slow"}
+
+_NO_KEYS: Final = RedisError(b"ERR The command has no key arguments")
+_INVALID_COMMAND: Final = RedisError(b"ERR Invalid command specified")
+_INVALID_ARITY: Final = RedisError(b"ERR Invalid number of arguments specified for command")
+
+
+def categories(command: Command) -> list[str]:
+    """ACL categories: those of the group, those that flags imply, those that the declaration adds."""
+    found = []
+    group = _GROUP_CATEGORIES.get(command.group)
+    if group is not None and not (group == "keyspace" and command.name == "wait"):
+        found.append(group)
+    if Flag.WRITE in command.flags:
+        found.append("write")
+    if Flag.READONLY in command.flags:
+        found.append("read")
+    if Flag.ADMIN in command.flags:
+        found += ["admin", "dangerous"]
+    if Flag.PUBSUB in command.flags:
+        found.append("pubsub")
+    if Flag.BLOCKING in command.flags:
+        found.append("blocking")
+    found.append("fast" if Flag.FAST in command.flags else "slow")
+    found += command.categories
+    return list(dict.fromkeys(found))
+
+
+def _key_specs(command: Command) -> list[dict[bytes, object]]:
+    """One specification per kind of access; keys that are accessed alike are one range."""
+    span = command.keys
+    if not span.first:
+        return []
+    access = command.key_access
+    if len(access) > 1:
+        places = [(span.first + number, 0, 1, words) for number, words in enumerate(access)]
+    else:
+        last = span.last - span.first if span.last >= 0 else span.last
+        places = [(span.first, last, span.step, access[0] if access else "RW")]
+    specs: list[dict[bytes, object]] = []
+    for first, last, step, words in places:
+        flags = [one if one in ("RO", "RW", "OW", "RM") else one.lower() for one in words.split()]
+        specs.append(
+            {
+                b"flags": {Simple(flag.encode()) for flag in flags},
+                b"begin_search": {b"type": b"index", b"spec": {b"index": first}},
+                b"find_keys": {
+                    b"type": b"range",
+                    b"spec": {b"lastkey": last, b"keystep": step, b"limit": 0},
+                },
+            }
+        )
+    return specs
+
+
+def describe(command: Command) -> list[object]:
+    """The ten fields of COMMAND INFO."""
+    flags = {Simple(name) for flag, name in _SHOWN_FLAGS.items() if flag in command.flags}
+    if command.find_keys is not None:
+        flags.add(Simple(b"movablekeys"))
+    span = command.keys
+    return [
+        command.name.encode(),
+        command.arity,
+        flags,
+        span.first,
+        span.last,
+        span.step,
+        {Simple(b"@" + name.encode()) for name in categories(command)},
+        [],
+        _key_specs(command),
+        [describe(sub) for sub in command.subcommands.values()],
+    ]
+
+
+def _find(name: bytes) -> Command | None:
+    container, _, sub = name.decode("latin-1").lower().partition("|")
+    command = COMMANDS.get(container)
+    if command is not None and sub:
+        return command.subcommands.get(sub)
+    return command
+
+
+def _sub(name: str, arity: int, since: str, summary: str, *arguments: dict[str, Any]) -> Callable[[Handler], Handler]:
+    return COMMANDS.command(
+        f"command|{name}",
+        arity=arity,
+        flags=_COMMON,
+        group="server",
+        since=since,
+        summary=summary,
+        complexity="O(N) where N is the number of commands to look up",
+        categories=("connection",),
+        arguments=arguments,
+    )
+
+
+@COMMANDS.command(
+    "command",
+    arity=-1,
+    flags=_COMMON,
+    group="server",
+    since="2.8.13",
+    summary="Returns detailed information about all commands.",
+    complexity="O(N) where N is the total number of commands",
+    categories=("connection",),
+)
+def command(_: Call) -> Reply:
+    return [describe(one) for one in COMMANDS.values()]
+
+
+@_sub("count", 2, "2.8.13", "Returns a count of commands.")
+def command_count(_: Call) -> Reply:
+    return len(COMMANDS)
+
+
+@_sub(
+    "info",
+    -2,
+    "2.8.13",
+    "Returns information about one, multiple or all commands.",
+    word("command-name", optional=True, multiple=True),
+)
+def command_info(call: Call) -> Reply:
+    names = call.argv[2:]
+    if not names:
+        return [describe(one) for one in COMMANDS.values()]
+    found = [_find(name) for name in names]
+    return [NULL_ARRAY if one is None else describe(one) for one in found]
+
+
+def _all_names(commands: dict[str, Command]) -> Iterator[Command]:
+    for one in commands.values():
+        yield one
+        yield from one.subcommands.values()
+
+
+@_sub(
+    "list",
+    -2,
+    "7.0.0",
+    "Returns a list of command names.",
+    oneof(
+        "filterby",
+        word("module-name", token="MODULE"),
+        word("category", token="ACLCAT"),
+        word("pattern", "pattern", token="PATTERN"),
+        token="FILTERBY",
+        optional=True,
+    ),
+)
+def command_list(call: Call) -> Reply:
+    argv = call.argv
+    if len(argv) == 2:
+        return [one.name.encode() for one in COMMANDS.values()]
+    if len(argv) != 5 or argv[2].upper() != b"FILTERBY":
+        raise SYNTAX
+    kind, value = argv[3].upper(), argv[4]
+    if kind == b"MODULE":
+        return []
+    if kind == b"ACLCAT":
+        category = value.decode("latin-1").lower()
+        if category not in _OTHER_CATEGORIES and category not in _GROUP_CATEGORIES.values():
+            return []
+        return [one.name.encode() for one in _all_names(COMMANDS) if category in categories(one)]
+    if kind == b"PATTERN":
+        wanted = glob.matcher(value, nocase=True)
+        return [one.name.encode() for one in _all_names(COMMANDS) if wanted(one.name.encode())]
+    raise SYNTAX
+
+
+def _argument(tree: dict[str, Any]) -> dict[bytes, object]:
+    shown: dict[bytes, object] = {}
+    for member, value in tree.items():
+        if member == "arguments":
+            shown[b"arguments"] = [_argument(one) for one in value]
+        elif member == "flags":
+            shown[b"flags"] = [Simple(flag.encode()) for flag in value]
+        elif isinstance(value, int):
+            shown[member.encode()] = value
+        else:
+            shown[member.encode()] = str(value).encode()
+    return shown
+
+
+def document(one: Command) -> dict[bytes, object]:
+    """What COMMAND DOCS says of a command."""
+    shown: dict[bytes, object] = {
+        b"summary": one.summary.encode(),
+        b"since": one.since.encode(),
+        b"group": one.group.encode(),
+        b"complexity": one.complexity.encode(),
+    }
+    if one.history:
+        shown[b"history"] = [[version.encode(), text.encode()] for version, text in one.history]
+    if one.arguments:
+        shown[b"arguments"] = [_argument(argument) for argument in one.arguments]
+    if one.subcommands:
+        shown[b"subcommands"] = {sub.name.encode(): document(sub) for sub in one.subcommands.values()}
+    return shown
+
+
+@_sub(
+    "docs",
+    -2,
+    "7.0.0",
+    "Returns documentary information about one, multiple or all commands.",
+    word("command-name", optional=True, multiple=True),
+)
+def command_docs(call: Call) -> Reply:
+    names = call.argv[2:]
+    chosen = list(COMMANDS.values()) if not names else [one for one in map(_find, names) if one is not None]
+    return {one.name.encode(): document(one) for one in chosen}
+
+
+def _asked(call: Call) -> tuple[Command, list[bytes]]:
+    """The command that GETKEYS is asked about, with its words."""
+    argv = call.argv[2:]
+    found = COMMANDS.get(argv[0].decode("latin-1").lower())
+    if found is not None and found.subcommands and len(argv) > 1:
+        found = found.subcommands.get(argv[1].decode("latin-1").lower())
+    if found is None:
+        raise _INVALID_COMMAND
+    if not found.keys.first and found.find_keys is None:
+        raise _NO_KEYS
+    if not found.accepts(len(argv)):
+        raise _INVALID_ARITY
+    return found, argv
+
+
+def _keys(found: Command, argv: list[bytes]) -> list[bytes]:
+    keys = found.keys_of(argv)
+    if not keys:
+        raise _NO_KEYS
+    return keys
+
+
+@_sub(
+    "getkeys",
+    -3,
+    "2.8.13",
+    "Extracts the key names from an arbitrary command.",
+    word("command"),
+    word("arg", optional=True, multiple=True),
+)
+def command_getkeys(call: Call) -> Reply:
+    return _keys(*_asked(call))
+
+
+@_sub(
+    "getkeysandflags",
+    -3,
+    "7.0.0",
+    "Extracts the key names and access flags for an arbitrary command.",
+    word("command"),
+    word("arg", optional=True, multiple=True),
+)
+def command_getkeysandflags(call: Call) -> Reply:
+    found, argv = _asked(call)
+    keys = _keys(found, argv)
+    access = found.key_access or ("RW",)
+    return [
+        [
+            key,
+            [
+                Simple((one if one in ("RO", "RW", "OW", "RM") else one.lower()).encode())
+                for one in access[min(place, len(access) - 1)].split()
+            ],
+        ]
+        for place, key in enumerate(keys)
+    ]
+
+
+@_sub("help", 2, "5.0.0", "Returns helpful text about the different subcommands.")
+def command_help(_: Call) -> Reply:
+    return [
+        Simple(line)
+        for line in (
+            b"COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+            b"(no subcommand)",
+            b"    Return details about all commands.",
+            b"COUNT",
+            b"    Return the total number of commands in this server.",
+            b"LIST [FILTERBY (MODULE <name>|ACLCAT <category>|PATTERN <pattern>)]",
+            b"    Return a list of all commands in this server.",
+            b"INFO [<command-name> ...]",
+            b"    Return details about commands.",
+            b"DOCS [<command-name> ...]",
+            b"    Return documentation details about commands.",
+            b"GETKEYS <full-command>",
+            b"    Return the keys from a full command.",
+            b"GETKEYSANDFLAGS <full-command>",
+            b"    Return the keys and the access flags from a full command.",
+            b"HELP",
+            b"    Print this help.",
+        )
+    ]

@@ -1,0 +1,305 @@
+"""LATENCY, SLOWLOG, MEMORY: what this node knows about itself. Reports that would be guesses are errors."""
+
+from __future__ import annotations
+
+import gc
+from typing import Final
+
+from elastickv.redis_api.argument_docs import integer, key, word
+from elastickv.redis_api.arguments import integer as read_integer
+from elastickv.redis_api.commands.info import peak_bytes, resident_bytes
+from elastickv.redis_api.errors import SYNTAX, RedisError, unknown_subcommand
+from elastickv.redis_api.registry import COMMANDS, Flag, KeySpan, Reply
+from elastickv.redis_api.replies import OK, Simple
+from elastickv.redis_api.session import Call
+
+_ADMIN: Final = Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE | Flag.LOCAL
+_SLOWLOG: Final = Flag.ADMIN | Flag.LOADING | Flag.STALE | Flag.LOCAL
+_MEMORY: Final = Flag.NONE | Flag.LOCAL
+
+_BAD_COUNT: Final = RedisError(b"ERR count should be greater than or equal to -1")
+_RECORD_OVERHEAD: Final = 96
+"""Roughly what an entry of the memtable costs beside key and value: two bytes objects and their place in a dict."""
+
+
+def _container(name: str, since: str, summary: str) -> None:
+    @COMMANDS.command(name, arity=-2, flags=Flag.NONE, group="server", since=since, summary=summary)
+    def container(call: Call) -> Reply:
+        raise unknown_subcommand(call.argv[0], call.argv[1])
+
+
+def _help(name: str, since: str, *lines: bytes) -> None:
+    shown = [Simple(line) for line in lines]
+
+    @COMMANDS.command(
+        f"{name}|help",
+        arity=2,
+        flags=Flag.LOADING | Flag.STALE | Flag.LOCAL,
+        group="server",
+        since=since,
+        summary="Returns helpful text about the different subcommands.",
+        complexity="O(1)",
+    )
+    def help(_: Call) -> Reply:
+        return shown
+
+
+# LATENCY
+
+_container("latency", "2.8.13", "A container for latency diagnostics commands.")
+_help(
+    "latency",
+    "2.8.13",
+    b"LATENCY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    b"HISTORY <event>",
+    b"    Return time-latency samples for the <event> class.",
+    b"LATEST",
+    b"    Return the latest latency samples for all events.",
+    b"RESET [<event> ...]",
+    b"    Reset latency data of one or more <event> classes.",
+    b"    (default: reset all data for all event classes)",
+    b"HISTOGRAM [COMMAND ...]",
+    b"    Return a cumulative distribution of latencies in the format of a histogram for the specified command names.",
+    b"    If no commands are specified then all histograms are replied.",
+    b"HELP",
+    b"    Print this help.",
+)
+
+
+@COMMANDS.command(
+    "latency|latest",
+    arity=2,
+    flags=_ADMIN,
+    group="server",
+    since="2.8.13",
+    summary="Returns the latest latency samples for all events.",
+    complexity="O(1)",
+)
+def latency_latest(call: Call) -> Reply:
+    monitor = call.state.latency
+    return [[event.encode(), *history[-1], monitor.worst[event]] for event, history in monitor.events.items()]
+
+
+@COMMANDS.command(
+    "latency|history",
+    arity=3,
+    flags=_ADMIN,
+    group="server",
+    since="2.8.13",
+    summary="Returns timestamp-latency samples for an event.",
+    complexity="O(1)",
+    arguments=(word("event"),),
+)
+def latency_history(call: Call) -> Reply:
+    event = call.argv[2].decode("latin-1")
+    return [list(sample) for sample in call.state.latency.events.get(event, ())]
+
+
+@COMMANDS.command(
+    "latency|reset",
+    arity=-2,
+    flags=_ADMIN,
+    group="server",
+    since="2.8.13",
+    summary="Resets the latency data for one or more events.",
+    complexity="O(1)",
+    arguments=(word("event", optional=True, multiple=True),),
+)
+def latency_reset(call: Call) -> Reply:
+    return call.state.latency.reset([event.decode("latin-1") for event in call.argv[2:]])
+
+
+@COMMANDS.command(
+    "latency|histogram",
+    arity=-2,
+    flags=_ADMIN,
+    group="server",
+    since="7.0.0",
+    summary="Returns the cumulative distribution of latencies of a subset or all commands.",
+    complexity="O(N) where N is the number of commands with latency information being retrieved.",
+    arguments=(word("COMMAND", optional=True, multiple=True),),
+)
+def latency_histogram(call: Call) -> Reply:
+    commands = call.state.commands
+    names = [word.decode("latin-1").lower() for word in call.argv[2:]]
+    if not names:
+        chosen = list(commands.values())
+    else:
+        # A container stands for all its subcommands.
+        chosen = [
+            stats
+            for name in names
+            for stats in commands.values()
+            if stats.name == name or stats.name.startswith(name + "|")
+        ]
+    return {
+        stats.name.encode(): {b"calls": stats.calls, b"histogram_usec": stats.histogram()}
+        for stats in chosen
+        if stats.calls
+    }
+
+
+# SLOWLOG
+
+_container("slowlog", "2.2.12", "A container for slow log commands.")
+_help(
+    "slowlog",
+    "6.2.0",
+    b"SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    b"GET [<count>]",
+    b"    Return top <count> entries from the slowlog (default: 10, -1 mean all).",
+    b"    Entries are made of:",
+    b"    id, timestamp, time in microseconds, arguments array, client IP and port,",
+    b"    client name",
+    b"LEN",
+    b"    Return the length of the slowlog.",
+    b"RESET",
+    b"    Reset the slowlog.",
+    b"HELP",
+    b"    Print this help.",
+)
+
+
+@COMMANDS.command(
+    "slowlog|get",
+    arity=-2,
+    flags=_SLOWLOG,
+    group="server",
+    since="2.2.12",
+    summary="Returns the slow log's entries.",
+    complexity="O(N) where N is the number of entries returned",
+    arguments=(integer("count", optional=True),),
+)
+def slowlog_get(call: Call) -> Reply:
+    argv = call.argv
+    if len(argv) > 3:
+        raise SYNTAX
+    count = read_integer(argv[2], _BAD_COUNT) if len(argv) == 3 else 10
+    if count < -1:
+        raise _BAD_COUNT
+    entries = list(call.state.slow_log.entries)
+    return [
+        [one.id, one.unix_seconds, one.microseconds, one.argv, one.address, one.client_name]
+        for one in (entries if count == -1 else entries[:count])
+    ]
+
+
+@COMMANDS.command(
+    "slowlog|len",
+    arity=2,
+    flags=_SLOWLOG,
+    group="server",
+    since="2.2.12",
+    summary="Returns the number of entries in the slow log.",
+    complexity="O(1)",
+)
+def slowlog_len(call: Call) -> Reply:
+    return len(call.state.slow_log.entries)
+
+
+@COMMANDS.command(
+    "slowlog|reset",
+    arity=2,
+    flags=_SLOWLOG,
+    group="server",
+    since="2.2.12",
+    summary="Clears all entries from the slow log.",
+    complexity="O(N) where N is the number of entries in the slowlog",
+)
+def slowlog_reset(call: Call) -> Reply:
+    call.state.slow_log.entries.clear()
+    return OK
+
+
+# MEMORY
+
+_container("memory", "4.0.0", "A container for memory diagnostics commands.")
+_help(
+    "memory",
+    "4.0.0",
+    b"MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    b"MALLOC-STATS",
+    b"    Return internal statistics report from the memory allocator.",
+    b"PURGE",
+    b"    Attempt to give unused memory back.",
+    b"STATS",
+    b"    Return information about the memory usage of the server.",
+    b"USAGE <key> [SAMPLES <count>]",
+    b"    Return memory in bytes used by <key> and its value.",
+    b"HELP",
+    b"    Print this help.",
+)
+
+
+@COMMANDS.command(
+    "memory|usage",
+    arity=-3,
+    flags=Flag.READONLY,
+    keys=KeySpan(2, 2, 1),
+    key_access=("RO",),
+    group="server",
+    since="4.0.0",
+    summary="Estimates the memory usage of a key.",
+    complexity="O(1)",
+    arguments=(key(), integer("count", token="SAMPLES", optional=True)),
+)
+def memory_usage(call: Call) -> Reply:
+    """The record and its key as they lie in memory before they are flushed; on disk they take a little less."""
+    argv = call.argv
+    if len(argv) not in (3, 5) or (len(argv) == 5 and argv[3].upper() != b"SAMPLES"):
+        raise SYNTAX
+    if len(argv) == 5 and read_integer(argv[4]) < 0:
+        raise SYNTAX
+    record = call.db.lookup(argv[2])
+    if record is None:
+        return None
+    return len(record.physical) + len(record.raw) + _RECORD_OVERHEAD
+
+
+@COMMANDS.command(
+    "memory|stats",
+    arity=2,
+    flags=_MEMORY,
+    group="server",
+    since="4.0.0",
+    summary="Returns details about memory usage.",
+    complexity="O(1)",
+)
+def memory_stats(call: Call) -> Reply:
+    used = resident_bytes()
+    output = sum(one.link.figures().output_bytes for one in call.session.clients.values())
+    return {
+        b"peak.allocated": max(peak_bytes(), used),
+        b"total.allocated": used,
+        b"clients.normal": output,
+        b"allocator.resident": used,
+        b"fragmentation": 1.0,
+        b"fragmentation.bytes": 0,
+    }
+
+
+@COMMANDS.command(
+    "memory|malloc-stats",
+    arity=2,
+    flags=_MEMORY,
+    group="server",
+    since="4.0.0",
+    summary="Returns the allocator statistics.",
+    complexity="O(1)",
+)
+def memory_malloc_stats(_: Call) -> Reply:
+    return b"Stats not supported for the current allocator"
+
+
+@COMMANDS.command(
+    "memory|purge",
+    arity=2,
+    flags=_MEMORY,
+    group="server",
+    since="4.0.0",
+    summary="Asks the allocator to release memory.",
+    complexity="O(N) where N is the number of live Python objects",
+)
+def memory_purge(_: Call) -> Reply:
+    gc.collect()
+    return OK
