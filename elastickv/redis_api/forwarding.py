@@ -44,6 +44,8 @@ MAX_UNANSWERED: Final = 2048
 OLD_LEADER_SECONDS: Final = 1.0
 """How long a former leader may take to answer what it still has."""
 RETRY_SECONDS: Final = 0.05
+HANDOVER_SECONDS: Final = 0.01
+"""Between a node that leads no more, or not yet, and the next attempt: the lead is on its way."""
 
 _NOT_LEADER: Final = b"-NOTLEADER"
 _SAFE_TO_REPEAT: Final = frozenset({"watch", "unwatch", "wait"})
@@ -572,8 +574,15 @@ class Forwarder:
                 again.append(Fixed(b"" if self._swallow else encode(OUTCOME_UNKNOWN)))
         upstream.unanswered.clear()
         owner.backlog.extendleft(reversed(again))
-        self._next_attempt = self.now() + RETRY_SECONDS
-        self.hub.loop.call_soon(owner.advance)
+        if repeat_all:
+            self._try_again_soon()
+        else:
+            self._next_attempt = self.now() + RETRY_SECONDS
+            self.hub.loop.call_soon(owner.advance)
+
+    def _try_again_soon(self) -> None:
+        self._next_attempt = self.now() + HANDOVER_SECONDS
+        self.hub.loop.call_later(HANDOVER_SECONDS, self.owner.advance)
 
     def _only_reads(self, argv: Words) -> bool:
         if type(argv) is Transaction:
@@ -586,10 +595,11 @@ class Forwarder:
         if self.upstream is not upstream:
             return
         self.upstream = None
-        self._next_attempt = self.now() + RETRY_SECONDS
         if text.startswith("NOTLEADER"):
+            self._try_again_soon()
             self.hub.wait(self._waiter())
             return
+        self._next_attempt = self.now() + RETRY_SECONDS
         log.warning("the leader at %s refuses this node: %s", upstream.address, text)
         if self.owner.backlog:
             self._answer_head(RedisError(b"ERR the leader refuses this node: " + text.encode()))
