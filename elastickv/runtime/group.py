@@ -414,7 +414,15 @@ class Group:
 
     def handle_rest(self, ready: Ready) -> None:
         """Everything of a Ready that comes after its messages and its snapshot."""
-        if ready.must_sync:
+        # A follower's answer waits for its disk and for nothing else, so the write is done at once where it can be.
+        now = (
+            ready.must_sync
+            and not self._pending
+            and ready.snapshot is None
+            and self.node.role is not Role.LEADER
+            and self.writer.append_now(ready.hard_state, ready.entries)
+        )
+        if ready.must_sync and not now:
             self._pending.append((ready.number, ready.promises, True))
             self.writer.append(ready.number, ready.hard_state, ready.entries, snapshot=ready.snapshot)
         elif self._pending:

@@ -244,3 +244,49 @@ async def test_stopping_writes_what_is_queued(bench: Bench) -> None:
     with pytest.raises(RuntimeError, match="stopping"):
         bench.writer.append(52, None, [entry(51)])
     await bench.until(lambda: bench.persisted[-1:] == [51])
+
+
+async def test_an_idle_writer_can_be_passed_by(bench: Bench) -> None:
+    assert bench.writer.append_now(HardState(1, "", 0), [Entry(1, 1, b"a")])
+    assert bench.log.last_index() == 1
+    assert bench.persisted == [], "the caller knows already"
+
+
+async def test_nothing_overtakes_what_is_queued(bench: Bench) -> None:
+    gate = bench.hold()
+    bench.writer.append(1, HardState(1, "", 0), [Entry(1, 1, b"a")])
+    assert not bench.writer.append_now(None, [Entry(1, 2, b"b")])
+    gate.set()
+    await bench.until(lambda: bench.persisted == [1])
+    assert bench.writer.append_now(None, [Entry(1, 2, b"b")])
+    assert [entry.data for entry in bench.log.entries(1, 3, 100)] == [b"a", b"b"]
+
+
+async def test_a_cut_under_way_is_waited_for(bench: Bench) -> None:
+    bench.writer.append(1, HardState(1, "", 5), [Entry(1, index, b"a") for index in range(1, 6)])
+    await bench.until(lambda: bench.persisted == [1])
+    bench.writer.compact(3)
+    assert not bench.writer.append_now(None, [Entry(1, 6, b"b")])
+    async with asyncio.timeout(10):
+        while not bench.writer.append_now(None, [Entry(1, 6, b"b")]):  # noqa: ASYNC110  # the thread tells nobody
+            await asyncio.sleep(0.01)
+    assert bench.log.first_index() == 4
+
+
+async def test_much_data_is_left_to_the_thread(bench: Bench) -> None:
+    assert not bench.writer.append_now(None, [Entry(1, 1, bytes(log_writer.NOW_BYTES + 1))])
+
+
+async def test_a_slow_disk_is_left_to_the_thread_for_a_while(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_writer, "SLOW_SECONDS", 0.0)
+    assert bench.writer.append_now(None, [Entry(1, 1, b"a")])
+    assert not bench.writer.append_now(None, [Entry(1, 2, b"b")])
+
+
+async def test_a_full_disk_is_left_to_the_thread(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **more: object) -> None:
+        raise KvError(Fault.DISK_FULL)
+
+    monkeypatch.setattr(bench.log, "persist", refuse)
+    assert not bench.writer.append_now(None, [Entry(1, 1, b"a")])
+    assert bench.errors == []
