@@ -2,9 +2,9 @@
 
 Log entries and packets are buffers of some hundred kilobytes that come and go on several threads. glibc's defaults
 give each thread an arena of its own and, after the first large free, serve such buffers from the heap instead of
-mapping them; both leave holes that are never given back. Few arenas and a fixed threshold return a buffer to the system when it
-is freed; `trim` gives back the holes between small ones after a flush. Without it a node with a million small keys held
-300 MiB for what 130 MiB can hold. Elsewhere than on glibc all of this does nothing.
+mapping them; both leave holes that are never given back. Few arenas and a fixed threshold return a buffer to the
+system when it is freed; `trim` gives back the holes between small ones after a flush. Without it a node with a million
+small keys held 300 MiB for what 130 MiB can hold. Elsewhere than on glibc all of this does nothing.
 """
 
 from __future__ import annotations
