@@ -6,8 +6,8 @@ leader; replies come down untouched and are only counted (by hiredis, which is c
 
 The two nodes agree on three things, with commands that no client is told of:
 
-- `ELASTICKV.SESSION node db protocol name [password]` makes the upstream session equal to the client's. It is repeated
-  before the next command whenever SELECT, HELLO, CLIENT SETNAME or a lost WATCH has changed something.
+- `ELASTICKV.SESSION node db protocol name watches [password]` makes the upstream session equal to the client's. It is
+  repeated before the next command whenever SELECT, HELLO, CLIENT SETNAME or a lost WATCH has changed something.
 - `ELASTICKV.EXEC` carries a whole transaction. MULTI queues on the client's own node, so a transaction travels as one
   command, runs as one or not at all, and no half of it can be left behind at a former leader.
 - `-NOTLEADER` from a node that does not serve: this command and all after it have *not* been executed; the node closes.
@@ -394,6 +394,7 @@ class Forwarder:
             b"%d" % session.call.db.number,
             b"%d" % session.call.protocol,
             session.name,
+            b"%d" % session.remote_watch,
         ]
         if state.require_pass:
             words.append(state.require_pass)
@@ -563,7 +564,9 @@ class Forwarder:
         again: list[Words] = []
         stats = self.hub.state.stats
         for argv in upstream.unanswered:
-            if type(argv) is Transaction and argv.guarded and (repeat_all or self._only_reads(argv)):
+            if type(argv) is Fixed:
+                again.append(argv)
+            elif type(argv) is Transaction and argv.guarded and (repeat_all or self._only_reads(argv)):
                 again.append(Fixed(encode(NULL_ARRAY, owner.session.call.protocol)))
             elif repeat_all or self._only_reads(argv):
                 stats.forward_retries += 1

@@ -16,18 +16,18 @@ INTERNAL: Final = Registry()
 
 @INTERNAL.command(
     "elastickv.session",
-    arity=-5,
+    arity=-6,
     flags=Flag.NO_AUTH | Flag.NOSCRIPT | Flag.NO_MULTI | Flag.LOCAL | Flag.SESSION | Flag.SKIP_SLOWLOG,
     group="connection",
     since="7.2.0",
     summary="Makes this session the image of a client's session on another node.",
 )
 def elastickv_session(call: Call) -> Reply:
-    """node db protocol name [password]"""
+    """node db protocol name watches [password]; `watches` is 1 when the keys watched over this connection stay so."""
     session = call.session
     state = call.state
-    node, db, protocol, name = call.argv[1:5]
-    if state.require_pass and (len(call.argv) < 6 or call.argv[5] != state.require_pass):
+    node, db, protocol, name, watches = call.argv[1:6]
+    if state.require_pass and (len(call.argv) < 7 or call.argv[6] != state.require_pass):
         raise WRONG_PASSWORD
     number = string_to_integer(db)
     if number is None or not 0 <= number < len(call.databases.numbered):
@@ -38,7 +38,8 @@ def elastickv_session(call: Call) -> Reply:
         leader = state.leader()
         raise RedisError(b"NOTLEADER " + (leader.address.encode() if leader is not None else b"unknown"))
     session.forwarded_from = node.decode("utf-8", "replace")
-    session.unwatch()
+    if watches != b"1":
+        session.unwatch()
     session.name = name
     session.authenticated = True
     session.link.authentication_changed()
