@@ -187,6 +187,8 @@ class RawNode:
             raise ValueError(f"Ready {number} has not been handed out, the last one was {self._number}")
         core = self._core
         core.log.persisted(number)
+        # A snapshot may just have taken the place of entries that the driver then never applies one by one.
+        self._forget_applied_configs()
         while self._writes and self._writes[0][0] <= number:
             core.durable = self._writes.popleft()[1]
         if core.role is Role.LEADER:
@@ -198,9 +200,13 @@ class RawNode:
         """The state machine has applied everything up to `index`, configuration changes included."""
         core = self._core
         core.log.applied_to(index)
-        while core.unapplied_configs and core.unapplied_configs[0] <= index:
-            core.unapplied_configs.popleft()
+        self._forget_applied_configs()
         leader.maybe_leave_joint(core)
+
+    def _forget_applied_configs(self) -> None:
+        core = self._core
+        while core.unapplied_configs and core.unapplied_configs[0] <= core.log.applied:
+            core.unapplied_configs.popleft()
 
     @property
     def _hard_state_moved(self) -> bool:

@@ -28,7 +28,8 @@ class Client:
     def __init__(self, cluster: Cluster, name: str, home: NodeId, rng: random.Random) -> None:
         self._cluster = cluster
         self._name = name
-        self._home = home
+        self.home = home
+        """The node it asks first; when the misfortune is over, clients of nodes that were removed move elsewhere."""
         self._rng = rng
         self._last_seen: str | None = None
         self.stopped = False
@@ -48,11 +49,14 @@ class Client:
         cluster, rng = self._cluster, self._rng
         key = f"k{rng.randrange(cluster.profile.keys)}"
         draw = rng.random()
-        if draw < 0.45:
+        reads = cluster.profile.reads
+        if draw < reads:
             self.read(key)
-        elif draw < 0.8:
+            return
+        draw = (draw - reads) / (1.0 - reads)
+        if draw < 0.64:
             self.write(self._command("set", key))
-        elif draw < 0.93:
+        elif draw < 0.87:
             self.write(self._command("cas", key))
         else:
             self.write(self._command("delete", key))
@@ -67,10 +71,10 @@ class Client:
 
     def _target(self) -> NodeId:
         """Writes go to the leader the home node knows of, or to whoever is at hand, which is then refused."""
-        home = self._cluster.nodes[self._home]
+        home = self._cluster.nodes[self.home]
         if home.raw is not None and home.raw.leader and self._rng.random() < 0.9:
             return home.raw.leader
-        return self._home
+        return self.home
 
     def write(self, command: Command) -> None:
         pending = self._cluster.recorder.invoke(self._name, command.kind, command.key, command.argument)
@@ -88,7 +92,7 @@ class Client:
         def arrive(target: NodeId) -> None:
             self._cluster.nodes[target].read(key, lambda outcome, result: self._answered(pending, outcome, result))
 
-        self._send(pending, self._home if rng.random() < 0.6 else self._target(), arrive)
+        self._send(pending, self.home if rng.random() < 0.6 else self._target(), arrive)
 
     def read_at_home(self, key: str) -> None:
         pending = self._cluster.recorder.invoke(self._name, "get", key)
@@ -96,11 +100,11 @@ class Client:
         def arrive(target: NodeId) -> None:
             self._cluster.nodes[target].read(key, lambda outcome, result: self._answered(pending, outcome, result))
 
-        self._send(pending, self._home, arrive)
+        self._send(pending, self.home, arrive)
 
     def _send(self, pending: Pending, target: NodeId, arrive: _Arrive) -> None:
         cluster, rng = self._cluster, self._rng
-        if target not in cluster.nodes or (target != self._home and not cluster.network.connected(self._home, target)):
+        if target not in cluster.nodes or (target != self.home and not cluster.network.connected(self.home, target)):
             cluster.loop.after(0.01, lambda: self._finish(pending, "fail", None))
             return
         delay = rng.expovariate(1.0) * cluster.network.delay_seconds

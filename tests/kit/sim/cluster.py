@@ -47,6 +47,8 @@ class Result:
     operations: int
     acknowledged: int
     lease_reads: int
+    snapshots: int
+    """Installed."""
     entries: int
     terms: int
     configurations: int
@@ -74,12 +76,13 @@ class Cluster:
         self.show: Callable[[str], None] | None = None
         """Gets every event as it happens, in words."""
         self.loop = Loop()
-        self.invariants = Invariants()
         self.nodes: dict[NodeId, SimNode] = {}
+        self.invariants = Invariants(self.nodes)
         self.network = Network(self.loop, self.rng, self.profile, self.nodes)
         self.recorder = Recorder(lambda: self.loop.now)
         self.acknowledged = 0
         self.lease_reads = 0
+        self.snapshots = 0
         self._notes: deque[tuple[float, NodeId, str, object]] = deque(maxlen=NOTES)
         self._commands = 0
         self._read_contexts = 0
@@ -186,6 +189,9 @@ class Cluster:
         self.note("", "heal", None)
         self.misfortune.over = True
         self.network.calm()
+        members = [member.id for member in self.invariants.newest_configuration.members]
+        for number, client in enumerate(self.clients):
+            client.home = members[number % len(members)]
         for node in list(self.nodes.values()):
             node.slow_disk_until = 0.0
             if node.raw is None:
@@ -266,6 +272,7 @@ class Cluster:
             operations=len(history),
             acknowledged=self.acknowledged,
             lease_reads=self.lease_reads,
+            snapshots=self.snapshots,
             entries=newest,
             terms=len(self.invariants.leaders),
             configurations=len(self.invariants.configurations),

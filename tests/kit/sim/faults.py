@@ -47,6 +47,8 @@ class Misfortune:
             "replace": self.operator.lose_a_disk,
             "pace": self._pace,
             "storm": self._storm,
+            "ambush": self._ambush,
+            "assassin": self._assassin,
         }
 
     def begin(self) -> None:
@@ -76,7 +78,7 @@ class Misfortune:
         leader = self._cluster.leader()
         node = leader if leader is not None and self._rng.random() < 0.4 else self._any()
         node.crash(power=power)
-        self._restart(node, self._while(1.5))
+        self._restart(node, self._while(self._cluster.profile.down_seconds))
 
     def _blackout(self) -> None:
         """Everybody loses power at once."""
@@ -105,9 +107,14 @@ class Misfortune:
     # -- network ------------------------------------------------------------------------------------------------------
 
     def _cut(self, links: list[tuple[NodeId, NodeId]]) -> None:
+        self._cut_for(links, 0.2 + self._while(2.0))
+
+    def _cut_for(self, links: list[tuple[NodeId, NodeId]], seconds: float) -> None:
+        if self.over:
+            return  # planned before the end, too late now
         mend = self._cluster.network.cut(links)
         self._cluster.note("", "cut", links)
-        self._cluster.loop.after(0.2 + self._while(2.0), mend)
+        self._cluster.loop.after(seconds, mend)
 
     def _partition(self) -> None:
         one: list[NodeId] = []
@@ -146,6 +153,68 @@ class Misfortune:
                 network.loss, network.doubling, network.late = profile.loss, profile.doubling, profile.late
 
         self._cluster.loop.after(self._while(1.0), calm)
+
+    # -- scenes in several acts: what chance alone brings about too rarely --------------------------------------------
+
+    def _ambush(self) -> None:
+        """A lease is put to the test. Somebody stops hearing the leader while the others go on confirming it; when that
+        one is about to campaign, the leader loses all others as well, and some of them restart, or the lead is being
+        handed over just then."""
+        cluster, rng = self._cluster, self._rng
+        leader = cluster.leader()
+        others = [node for node in cluster.nodes if leader is None or node != leader.id]
+        if leader is None or not others:
+            return
+        lead, rival = leader.id, rng.choice(others)
+        self._cut_for([(lead, rival), (rival, lead)], 4.0)
+        restarts, handover = rng.random() < 0.4, rng.random() < 0.3
+
+        def strike() -> None:
+            if self.over:
+                return
+            if handover:
+                cluster.nodes[lead].transfer(rng.choice(others))
+                cluster.loop.after(rng.random() * 0.1, lambda: isolate(0.3))
+            else:
+                isolate(1.0)
+
+        def isolate(share: float) -> None:
+            if self.over:
+                return
+            links = [*product([lead], others), *product(others, [lead])]
+            self._cut_for([link for link in links if rng.random() < share], 2.0)
+            if restarts:
+                for node in others:
+                    if node != rival:
+                        cluster.nodes[node].crash(power=rng.random() < 0.5)
+                        self._restart(cluster.nodes[node], 0.02 + rng.random() * 0.1)
+
+        cluster.loop.after(0.7 + rng.random() * 1.5, strike)
+
+    def _assassin(self) -> None:
+        """For a while each new leader is struck down as soon as it has begun to lead, in the middle of its first
+        appends: the terms of figure 3.7 of the thesis, one after another."""
+        cluster, rng = self._cluster, self._rng
+        until = cluster.loop.now + self._while(8.0)
+
+        def elected(node: SimNode) -> None:
+            if self.over or cluster.loop.now > until or rng.random() < 0.2:
+                return
+            life = node.life
+
+            def strike() -> None:
+                if life != node.life or self.over:
+                    return
+                if rng.random() < 0.6:
+                    node.crash(power=rng.random() < 0.5)
+                    self._restart(node, self._while(0.3))
+                else:
+                    others = [other for other in cluster.nodes if other != node.id and rng.random() < 0.7]
+                    self._cut_for([*product([node.id], others), *product(others, [node.id])], self._while(1.5))
+
+            cluster.loop.after(self._while(3.0 * cluster.network.delay_seconds), strike)
+
+        cluster.invariants.on_election = elected
 
     # -- leadership ---------------------------------------------------------------------------------------------------
 
@@ -252,7 +321,7 @@ class Operator:
                 voters.add(step.node)
             else:
                 voters.discard(step.node)
-        if taken and voters:
+        if taken and len(voters) >= 2:
             self._propose(leader, list(taken.values()), rng.choice(list(Transition)))
 
     def _some_step(self, state: ConfState) -> ConfChangeStep | None:

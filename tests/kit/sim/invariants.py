@@ -10,6 +10,7 @@ the Readies handed out (`_Shadow`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from elastickv.raft.ready import Ready
@@ -46,8 +47,11 @@ class _Shadow:
 
 
 class Invariants:
-    def __init__(self) -> None:
+    def __init__(self, nodes: Mapping[NodeId, SimNode]) -> None:
+        self._nodes = nodes
         self._shadows: dict[NodeId, _Shadow] = {}
+        self.on_election: Callable[[SimNode], None] = lambda node: None
+        """Told of each leader, for misfortune that waits for one."""
         self.leaders: dict[int, NodeId] = {}
         self._entries: dict[tuple[int, int], tuple[Entry, int]] = {}
         """(index, term) -> the entry and the term of the one before it. There is only one, in the whole run."""
@@ -55,6 +59,7 @@ class Invariants:
         """index -> term of every entry that was ever committed anywhere."""
         self._last_commit_of_term: dict[int, int] = {}
         """term -> the highest index that its leader committed."""
+        self._newest_commit_term = 0
         self._votes: dict[tuple[NodeId, str, int], NodeId] = {}
         self.configurations: dict[int, ConfState] = {}
         self._effects: dict[int, int] = {}
@@ -127,6 +132,7 @@ class Invariants:
             before = entry.term
 
     def _elected(self, node: SimNode, shadow: _Shadow, term: int) -> None:
+        self.on_election(node)
         other = self.leaders.setdefault(term, node.id)
         if other != node.id:
             raise Violation(f"election safety: {other} and {node.id} lead in term {term}")
@@ -146,7 +152,16 @@ class Invariants:
                 raise Violation(f"{node.id} committed {index}, which is not in its log")
             self._committed(node, index, entry_term)
         if role is Role.LEADER:
-            self._on_majority_of_disks(node, commit, self.committed[commit])
+            if self.committed[commit] != term:
+                raise Violation(
+                    f"{node.id} committed {commit}/{self.committed[commit]} by counting, and leads in term {term}:"
+                    " only entries of its own term may be (thesis 3.6.2)"
+                )
+            self._on_majority_of_disks(node, commit, term)
+            if term > self._newest_commit_term:
+                self._newest_commit_term = term
+                for other in self._nodes.values():
+                    self.rested(other)
             if commit > self._last_commit_of_term.get(term, 0):
                 self._last_commit_of_term[term] = commit
         shadow.commit = commit
@@ -258,15 +273,17 @@ class Invariants:
 
     # -- reads --------------------------------------------------------------------------------------------------------
 
-    def lease_read(self, node: SimNode) -> None:
-        """A leader answers alone: nobody may have committed anything in a newer term."""
+    def rested(self, node: SimNode) -> None:
+        """A lease says that nobody else has committed anything: it must not outlast a commit in a newer term."""
         raw = node.raw
-        assert raw is not None
-        for term in self._last_commit_of_term:
-            if term > raw.term:
-                raise Violation(
-                    f"{node.id} answers by its lease of term {raw.term}, {self.leaders[term]} has committed in {term}"
-                )
+        if raw is None or raw.role is not Role.LEADER or raw.term >= self._newest_commit_term:
+            return
+        if node.clock.now() < raw.lease_until:
+            term = self._newest_commit_term
+            raise Violation(
+                f"{node.id} holds a lease of term {raw.term} for {raw.lease_until - node.clock.now():.3f} s more, and"
+                f" {self.leaders[term]} has committed in term {term}"
+            )
 
 
 def _majorities_overlap(before: ConfState, after: ConfState) -> bool:

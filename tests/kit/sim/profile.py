@@ -42,11 +42,16 @@ class Profile:
     """Between two flushes of the state machine; the log is cut behind them."""
     kept_entries: int
     """How many entries before the flushed one stay when the log is cut."""
+    down_seconds: float
+    """Mean between a crash and the restart."""
     fault_seconds: float
     """Mean between two misfortunes."""
     faults: tuple[str, ...]
     clients: int
     think_seconds: float
+    reads: float
+    """Share of reads among the requests. With few writes the logs of all nodes are equally good, so elections can be
+    won by anybody, also by those who should not be able to win them."""
     keys: int
     max_append_bytes: int
     max_inflight: int
@@ -70,6 +75,8 @@ FAULTS = (
     "replace",
     "pace",
     "storm",
+    "ambush",
+    "assassin",
 )
 
 
@@ -89,10 +96,12 @@ def draw(rng: random.Random, voters: int, seconds: float) -> Profile:
         apply_seconds=rng.choice([0.0, 0.0, 0.01, 0.08]),
         flush_seconds=rng.choice([0.5, 1.5, 4.0]),
         kept_entries=rng.choice([0, 2, 10]),
+        down_seconds=rng.choice([0.1, 0.5, 1.5]),
         fault_seconds=rng.choice([0.25, 0.6, 1.5]),
         faults=faults,
         clients=rng.choice([3, 5, 8]),
         think_seconds=rng.choice([0.03, 0.1, 0.3]),
+        reads=rng.choice([0.45, 0.45, 0.92]),
         keys=rng.choice([1, 3, 5]),
         max_append_bytes=rng.choice([1, 60, 1 << 20]),
         max_inflight=rng.choice([1, 3, 64]),
