@@ -129,6 +129,13 @@ class Node:
         metrics.register_source(self.grpc_counts)
         metrics.register_source(health(live, ready))
         metrics.register_source(redis_commands(lambda: self.redis.state.commands))
+        redis = self.redis.state.stats
+        metrics.register_value(m.REDIS_CLIENTS, lambda: len(self.redis.hub.clients))
+        metrics.register_value(m.REDIS_CONNECTIONS, lambda: redis.connections_received)
+        metrics.register_value(m.REDIS_CONNECTIONS_REJECTED, lambda: redis.connections_rejected)
+        metrics.register_value(m.REDIS_INPUT_BYTES, lambda: redis.bytes_in)
+        metrics.register_value(m.REDIS_OUTPUT_BYTES, lambda: redis.bytes_out)
+        metrics.register_value(m.RAFT_DISPATCH_DROPPED, lambda: self.transport.dropped, 1)
         metrics.register_value(m.RAFT_PROPOSALS_FAILED, lambda: group.proposals_failed, 1)
         metrics.register_value(m.LEASE_READS, lambda: group.executor.lease_reads, "hit")
         metrics.register_value(m.LEASE_READS, lambda: group.executor.confirmed_reads, "miss")

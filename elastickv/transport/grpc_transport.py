@@ -146,6 +146,11 @@ class GrpcTransport:
         """Whether a stream with the node is up, opened by either."""
         return self._running is not None and self._running.links.connected(node_id)
 
+    @property
+    def dropped(self) -> int:
+        """Messages that were dropped because a peer's queue was full."""
+        return self._running.links.dropped if self._running is not None else 0
+
     def _dial(self, running: _Running, node_id: NodeId, address: str) -> None:
         client = PeerClient(node_id, address, running.links, running.inbox, self.settings, self._random)
         task = asyncio.create_task(client.run(), name=f"peer {node_id}")

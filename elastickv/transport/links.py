@@ -108,6 +108,8 @@ class Links:
         self._writer = PacketWriter()
         self._loop = asyncio.get_running_loop()
         self._is_closed = False
+        self.dropped = 0
+        """Messages that found a full queue."""
 
     def connected(self, node_id: NodeId) -> bool:
         return node_id in self._peers
@@ -122,6 +124,7 @@ class Links:
             len(peer.queue) >= self._settings.max_queued_messages
             or peer.queued_bytes + size > self._settings.max_queued_bytes
         ):
+            self.dropped += 1
             self.report_lost(message.to)
             return
         peer.queue.append((message, size))
