@@ -162,7 +162,12 @@ class Connection(asyncio.Protocol):
             done = self._run_plain(commands)
             if done != len(commands):
                 self.backlog.extend(islice(commands, done, None))
-                self.advance()
+                self._straight = False
+                if perf_counter_ns() - self.last_active_at > TURN_NS:
+                    self._continue_later()
+                    self._adjust_reading()
+                else:
+                    self.advance()
             parser = self._parser
             if parser.missing or parser.rest or parser.error is not None:
                 self._receive(data, [])
@@ -176,8 +181,9 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         self.last_active_at = perf_counter_ns()
         if commands:
+            whole = not self._unfinished and parser.idle
             self._unfinished = 0
-            if not self.backlog and parser.idle:
+            if whole and not self.backlog:
                 self.forwarder.remember_raw(data, commands)
             self.backlog.extend(commands)
             self.advance()

@@ -16,7 +16,7 @@ The two nodes agree on three things, with commands that no client is told of:
 An upstream that is lost without that word leaves doubt. Commands that only read are repeated; of the others the client
 is told that their outcome is unknown, and nobody repeats them.
 
-Why not redis.asyncio: docs/decisions/0003-forwarding.md.
+Why not redis.asyncio: docs/decisions/0030-forwarding.md.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
     bytes        $1 a                       bool         #t            (RESP2: :1)
     None         _      (RESP2: $-1)        NULL_ARRAY   _             (RESP2: *-1)
     list, tuple  *n                         dict         %n            (RESP2: flat array)
-    set          ~n     (RESP2: *n)         Verbatim     =n txt:...    (RESP2: bulk string)
+    set, Members ~n     (RESP2: *n)         Verbatim     =n txt:...    (RESP2: bulk string)
     Simple       +OK                        Push         >n            (RESP2: *n)
     RedisError   -ERR ...   (also inside arrays, as EXEC needs it)     Raw   bytes that are RESP already
 
@@ -62,6 +62,12 @@ class Push:
 
     def __init__(self, items: Iterable[object]) -> None:
         self.items = list(items)
+
+
+class Members(list[object]):
+    """A set whose members go out in this order."""
+
+    __slots__ = ()
 
 
 class Raw:
@@ -201,6 +207,7 @@ def _table(protocol: int) -> _Table:
                 set: lambda members: items(b"~", members, len(members)),
                 frozenset: lambda members: items(b"~", members, len(members)),
                 Verbatim: lambda text: b"=%d\r\n%b:%b\r\n" % (len(text.text) + 4, text.format, text.text),
+                Members: lambda members: items(b"~", members, len(members)),
                 Push: lambda push: items(b">", push.items, len(push.items)),
             }
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -24,7 +25,7 @@ inline_words = st.binary(min_size=1, max_size=6).filter(lambda raw: not set(raw)
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
-    return [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(places)]
 
 
 def parse(chunks: list[bytes], *, limited: bool = False) -> tuple[list[Words], bytes | None]:
@@ -78,8 +79,10 @@ def test_garbage_is_judged_alike_in_any_cut(garbage: bytes, cuts: list[int]) -> 
 
 fragments = st.lists(
     st.sampled_from(
-        [b"*1\r\n", b"*2\r\n", b"*0\r\n", b"*-1\r\n", b"$4\r\n", b"PING", b"\r\n", b"$-1\r\n", b"*x\r\n", b"$3\r\n"]
-        + [b"abc", b"+OK\r\n", b"$04\r\n", b"*01\r\n", b"\n", b"ECHO 'a b'", b'"', b"*3\r\n"]
+        (
+            b"*1\r\n *2\r\n *0\r\n *-1\r\n $4\r\n PING \r\n $-1\r\n *x\r\n $3\r\n abc +OK\r\n $04\r\n "
+            b'*01\r\n \n ECHO " *3\r\n'
+        ).split(b" ")
     ),
     max_size=12,
 ).map(b"".join)

@@ -12,7 +12,7 @@ from elastickv.redis_api import glob
 from elastickv.redis_api.argument_docs import oneof, word
 from elastickv.redis_api.errors import SYNTAX, RedisError
 from elastickv.redis_api.registry import COMMANDS, Command, Flag, Handler, Reply
-from elastickv.redis_api.replies import NULL_ARRAY, Simple
+from elastickv.redis_api.replies import Members, Simple
 from elastickv.redis_api.session import Call
 
 _COMMON: Final = Flag.LOADING | Flag.STALE | Flag.LOCAL
@@ -52,7 +52,29 @@ _GROUP_CATEGORIES: Final = {
     "scripting": "scripting",
     "pubsub": "pubsub",
 }
-_OTHER_CATEGORIES: Final = {"keyspace", "read", "write", "admin", "dangerous", "blocking", "fast", "slow"}
+_CATEGORY_ORDER: Final = [
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
+]
 
 _NO_KEYS: Final = RedisError(b"ERR The command has no key arguments")
 _INVALID_COMMAND: Final = RedisError(b"ERR Invalid command specified")
@@ -77,7 +99,7 @@ def categories(command: Command) -> list[str]:
         found.append("blocking")
     found.append("fast" if Flag.FAST in command.flags else "slow")
     found += command.categories
-    return list(dict.fromkeys(found))
+    return sorted(set(found), key=_CATEGORY_ORDER.index)
 
 
 def _key_specs(command: Command) -> list[dict[bytes, object]]:
@@ -96,7 +118,7 @@ def _key_specs(command: Command) -> list[dict[bytes, object]]:
         flags = [one if one in ("RO", "RW", "OW", "RM") else one.lower() for one in words.split()]
         specs.append(
             {
-                b"flags": {Simple(flag.encode()) for flag in flags},
+                b"flags": Members(Simple(flag.encode()) for flag in flags),
                 b"begin_search": {b"type": b"index", b"spec": {b"index": first}},
                 b"find_keys": {
                     b"type": b"range",
@@ -109,9 +131,9 @@ def _key_specs(command: Command) -> list[dict[bytes, object]]:
 
 def describe(command: Command) -> list[object]:
     """The ten fields of COMMAND INFO."""
-    flags = {Simple(name) for flag, name in _SHOWN_FLAGS.items() if flag in command.flags}
-    if command.find_keys is not None:
-        flags.add(Simple(b"movablekeys"))
+    flags = Members(Simple(name) for flag, name in _SHOWN_FLAGS.items() if flag in command.flags)
+    if command.find_keys is not None and Flag.MOVABLEKEYS not in command.flags:
+        flags.append(Simple(b"movablekeys"))
     span = command.keys
     return [
         command.name.encode(),
@@ -120,7 +142,7 @@ def describe(command: Command) -> list[object]:
         span.first,
         span.last,
         span.step,
-        {Simple(b"@" + name.encode()) for name in categories(command)},
+        Members(Simple(b"@" + name.encode()) for name in categories(command)),
         [],
         _key_specs(command),
         [describe(sub) for sub in command.subcommands.values()],
@@ -180,7 +202,7 @@ def command_info(call: Call) -> Reply:
     if not names:
         return [describe(one) for one in COMMANDS.values()]
     found = [_find(name) for name in names]
-    return [NULL_ARRAY if one is None else describe(one) for one in found]
+    return [None if one is None else describe(one) for one in found]
 
 
 def _all_names(commands: dict[str, Command]) -> Iterator[Command]:
@@ -214,8 +236,6 @@ def command_list(call: Call) -> Reply:
         return []
     if kind == b"ACLCAT":
         category = value.decode("latin-1").lower()
-        if category not in _OTHER_CATEGORIES and category not in _GROUP_CATEGORIES.values():
-            return []
         return [one.name.encode() for one in _all_names(COMMANDS) if category in categories(one)]
     if kind == b"PATTERN":
         wanted = glob.matcher(value, nocase=True)

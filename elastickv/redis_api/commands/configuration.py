@@ -204,22 +204,24 @@ def config_set(call: Call) -> Reply:
     argv = call.argv
     if len(argv) % 2:
         raise wrong_arity("config|set")
-    chosen: dict[str, tuple[Parameter, object]] = {}
+    chosen: list[tuple[Parameter, object]] = []
+    names = [name.lower() for name in argv[2::2]]
+    for name in argv[2::2]:
+        if names.count(name.lower()) > 1:
+            raise _refused(name, "duplicate parameter")
     for place in range(2, len(argv), 2):
         name, text = argv[place], argv[place + 1]
         parameter = PARAMETERS.get(name.decode("latin-1").lower())
         if parameter is None:
             raise RedisError(b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % name)
-        if parameter.name in chosen:
-            raise _refused(name, "duplicate parameter")
         if parameter.parse is None:
             raise _refused(name, "can't set immutable config")
         try:
             value = parameter.parse(text.decode("latin-1"))
         except ValueError as error:
             raise _refused(name, str(error)) from None
-        chosen[parameter.name] = parameter, value
-    for parameter, value in chosen.values():
+        chosen.append((parameter, value))
+    for parameter, value in chosen:
         assert parameter.store is not None
         parameter.store(call.state, value)
     call.state.settings_changed()

@@ -252,27 +252,28 @@ def _keyspace(call: Call) -> Lines:
 
 
 def _elastickv(call: Call) -> Lines:
+    # Clients flatten all sections into one map: no name here may be one of Redis'.
     state = call.state
     status = state.control.status()
     stats = state.stats
-    yield "version", state.facts.version
+    yield "elastickv_version", state.facts.version
     yield "node_id", state.facts.id
     yield "raft_address", state.facts.raft_address
     yield "cluster_id", status.cluster_id
-    yield "role", status.role
-    yield "serving", int(state.store.serving)
-    yield "term", status.term
-    yield "leader_id", status.leader_id
-    yield "leader_address", status.leader_address
-    yield "members", len(status.members)
-    yield "voters", sum(member.voter for member in status.members)
-    yield "commit_index", status.commit_index
-    yield "applied_index", status.applied_index
-    yield "flushed_index", status.flushed_index
-    yield "first_log_index", status.first_log_index
-    yield "last_log_index", status.last_log_index
-    yield "snapshot_index", status.snapshot_index
-    yield "problem", status.problem
+    yield "raft_role", status.role
+    yield "raft_serving", int(state.store.serving)
+    yield "raft_term", status.term
+    yield "raft_leader_id", status.leader_id
+    yield "raft_leader_address", status.leader_address
+    yield "raft_members", len(status.members)
+    yield "raft_voters", sum(member.voter for member in status.members)
+    yield "raft_commit_index", status.commit_index
+    yield "raft_applied_index", status.applied_index
+    yield "raft_flushed_index", status.flushed_index
+    yield "raft_first_log_index", status.first_log_index
+    yield "raft_last_log_index", status.last_log_index
+    yield "raft_snapshot_index", status.snapshot_index
+    yield "raft_problem", status.problem
     yield "forwarded_commands", stats.forwarded
     yield "forward_retries", stats.forward_retries
     yield "outcomes_unknown", stats.outcome_unknown
