@@ -13,8 +13,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 # Seeds of the simulation in `make test` and `make simulate`.
 SEEDS ?= 2000
-# How long `make soak` goes on, in seconds.
-SECONDS_OF_SOAK ?= 600
+# How long the simulation part of `make soak` goes on.
+MINUTES_OF_SOAK ?= 30
 # Rounds of `make failover`.
 KILLS ?= 30
 TRANSFERS ?= 20
@@ -69,15 +69,16 @@ unit: $(READY) ## the tests that need no processes
 
 .PHONY: test
 test: static ## check, end-to-end tests and SEEDS=2000 seeds of the simulation
-	@SIMULATION_SEEDS=$(SEEDS) pytest -q -m "not soak and not bench"
+	@ELASTICKV_SIM_SEEDS=$(SEEDS) pytest -q -m "not bench"
 
 .PHONY: simulate
 simulate: $(READY) ## SEEDS=2000 seeds of the simulation alone
-	@SIMULATION_SEEDS=$(SEEDS) pytest -q -m "not soak and not bench" tests/simulation
+	@ELASTICKV_SIM_SEEDS=$(SEEDS) pytest -q -m "not bench" tests/simulation
 
 .PHONY: soak
-soak: $(READY) ## faults for SECONDS_OF_SOAK=600 on real processes
-	@SOAK_SECONDS=$(SECONDS_OF_SOAK) pytest -q -m soak --timeout 0
+soak: $(READY) ## new seeds of the simulation for MINUTES_OF_SOAK=30, then kills and transfers on real processes
+	@$(PYTHON) -m tests.kit.sim --seeds 100000000 --start "$$(date +%s)" --minutes $(MINUTES_OF_SOAK)
+	@$(PYTHON) -m tests.e2e.failover --kills 100 --transfers 100
 
 .PHONY: bench
 bench: $(READY) ## numbers; asserts nothing
