@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from tests.e2e.conftest import ClusterFactory
 from tests.e2e.failover import ON_FOLLOWER, ON_LEADER, run, table
 
@@ -16,9 +18,10 @@ WORST_GAP_SECONDS = 5 * 0.15
 """The same for planned transfers."""
 
 
-def test_nothing_is_lost_and_writes_go_on(make_cluster: ClusterFactory) -> None:
+def test_nothing_is_lost_and_writes_go_on(make_cluster: ClusterFactory, capsys: pytest.CaptureFixture[str]) -> None:
     figures, findings = run(make_cluster(5), kills=KILLS, transfers=TRANSFERS)
-    print("\n" + table(figures, findings))
+    with capsys.disabled():
+        print("\n" + table(figures, findings))
     findings.assert_sound()
     assert len(figures.until_acknowledged) == KILLS
     assert max(figures.until_acknowledged) < WORST_SECONDS

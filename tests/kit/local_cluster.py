@@ -269,9 +269,9 @@ class LocalCluster:
         deadline = time.monotonic() + timeout
         while not condition():
             ended = [node for node in self.nodes if node.process is not None and not node.running]
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or (ended and not self.running):
                 tails = "\n".join(node.log_tail() for node in self.nodes if node.process is not None)
-                raise ClusterError(f"{what}: not within {timeout:g} s (not running: {ended})\n{tails}")
+                raise ClusterError(f"waited up to {timeout:g} s in vain: {what} (ended: {ended})\n{tails}")
             time.sleep(0.05)
 
     def leader(self) -> Node | None:
