@@ -30,6 +30,8 @@ from elastickv.errors import Fault, KvError
 from elastickv.kv.effects import encode
 from elastickv.kv.view import Batch, View
 
+GATHER_SECONDS = 0.001
+
 
 class Replicator(Protocol):
     """What the executor needs from the log. `runtime.group` fulfils it."""
@@ -90,6 +92,7 @@ class Executor:
         replicator: Replicator,
         clock: Clock,
         schedule: Callable[[Callable[[], None]], object],
+        later: Callable[[float, Callable[[], None]], object],
         *,
         request_timeout: float,
         window: int = 1,
@@ -111,6 +114,7 @@ class Executor:
         self._replicator = replicator
         self._clock = clock
         self._schedule = schedule
+        self._later = later
         self._timeout = request_timeout
         self._window = window
         self._full_batch_writes = full_batch_writes
@@ -123,6 +127,9 @@ class Executor:
         """By log index: batches of a leadership that ended, whose fate is open."""
         self._round: ReadRound | None = None
         self._sequence = 0
+        self._expected = 0
+        """Bursts that are waited for before the forming batch leaves (see `committed`)."""
+        self._gather_number = 0
 
     # bursts
 
@@ -145,9 +152,11 @@ class Executor:
             if not self._replicator.lease_holds():
                 batch = view.forming
                 batch.must_log = True
-        if batch is view.forming and not self._seal_scheduled:
-            self._seal_scheduled = True
-            self._schedule(self._seal_turn)
+        if batch is view.forming:
+            self._expected -= 1
+            if self._expected <= 0 and not self._seal_scheduled:
+                self._seal_scheduled = True
+                self._schedule(self._seal_turn)
         return batch
 
     def _join_round(self) -> ReadRound:
@@ -247,11 +256,21 @@ class Executor:
 
     def committed(self, batch: Batch) -> None:
         """The batch is applied: its replies may go out, and the next one may travel."""
+        # Clients that now get their replies are likely to send the next request at once, and one entry with all of them
+        # costs less than two: wait for as many bursts as were answered, but not longer than a moment.
+        self._expected = len(batch.waiters)
+        self._gather_number += 1
+        number = self._gather_number
         for waiter in batch.waiters:
             waiter.release(batch)
         batch.waiters.clear()
-        if self.view.forming:
-            self.seal()
+        self._later(GATHER_SECONDS, lambda: self._gathered(number))
+
+    def _gathered(self, number: int) -> None:
+        if number == self._gather_number:
+            self._expected = 0
+            if self.view.forming:
+                self.seal()
 
     def entry_applied(self, index: int, term: int) -> None:
         """Some entry was applied at this index: the fate of an orphan logged there is known."""

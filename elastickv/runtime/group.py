@@ -152,7 +152,9 @@ class Group:
         self.conf_index = applied.conf_index
         self.view = View(self.engine, HybridClock(clock))
         self.machine = StateMachine(self.view, applied.index, applied.term)
-        self.executor = Executor(self.view, self, clock, loop.call_soon, request_timeout=settings.request_timeout)
+        self.executor = Executor(
+            self.view, self, clock, loop.call_soon, loop.call_later, request_timeout=settings.request_timeout
+        )
         self.log.set_conf_state(applied.conf_state, applied.index)
         self.node = RawNode(settings.raft_config(), self.log, rng, applied=applied.index, now=clock.monotonic())
         self.gate.configure(self.conf_state)

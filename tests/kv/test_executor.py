@@ -69,12 +69,26 @@ class Bench:
         self.clock = ManualClock()
         self.view = View(Flushed(), HybridClock(self.clock))
         self.turn: list[Callable[[], None]] = []
-        self.executor = Executor(self.view, self.log, self.clock, self.turn.append, request_timeout=5.0)
+        self.timers: list[Callable[[], None]] = []
+        self.executor = Executor(
+            self.view,
+            self.log,
+            self.clock,
+            self.turn.append,
+            lambda seconds, callback: self.timers.append(callback),
+            request_timeout=5.0,
+        )
         self.executor.begin(term=3)
 
     def end_turn(self) -> None:
         turn, self.turn[:] = list(self.turn), []
         for callback in turn:
+            callback()
+
+    def pass_time(self) -> None:
+        """A millisecond: timers that were set have run."""
+        timers, self.timers[:] = list(self.timers), []
+        for callback in timers:
             callback()
 
     def write(self, key: bytes = b"k") -> Client:
@@ -100,6 +114,7 @@ class Bench:
         batch, _ = own
         self.view.applied.merge(batch)
         self.executor.committed(batch)
+        self.pass_time()
         return batch
 
 
@@ -129,6 +144,58 @@ def test_the_next_batch_forms_while_one_travels(bench: Bench) -> None:
     assert len(bench.log.entries) == 2
     bench.commit(2)
     assert [client.told for client in second] == [["released"], ["released"]]
+
+
+def test_the_next_entry_waits_for_the_clients_that_were_just_answered(bench: Bench) -> None:
+    for number in range(3):
+        bench.write(b"k%d" % number)
+    bench.end_turn()
+    own = bench.executor.take_own(1, 3)
+    assert own is not None
+    bench.executor.committed(own[0])
+    for number in range(2):
+        bench.write(b"k%d" % number)
+        bench.end_turn()
+        assert len(bench.log.entries) == 1, "the third is still expected"
+    bench.write(b"k2")
+    bench.end_turn()
+    assert len(decode(bench.log.entries[1]).puts) == 3
+
+
+def test_the_next_entry_does_not_wait_long(bench: Bench) -> None:
+    for number in range(3):
+        bench.write(b"k%d" % number)
+    bench.end_turn()
+    own = bench.executor.take_own(1, 3)
+    assert own is not None
+    bench.executor.committed(own[0])
+    bench.write(b"k")
+    bench.end_turn()
+    assert len(bench.log.entries) == 1
+    bench.pass_time()
+    assert len(bench.log.entries) == 2
+    bench.pass_time()
+    assert len(bench.log.entries) == 2
+
+
+def test_a_client_alone_never_waits(bench: Bench) -> None:
+    bench.write()
+    bench.end_turn()
+    own = bench.executor.take_own(1, 3)
+    assert own is not None
+    bench.executor.committed(own[0])
+    bench.write()
+    bench.end_turn()
+    assert len(bench.log.entries) == 2
+
+
+def test_a_full_batch_leaves_although_one_travels(bench: Bench) -> None:
+    bench.write(b"a")
+    bench.end_turn()
+    bench.view.put(b"b", bytes(2 << 20))
+    bench.settle()
+    bench.end_turn()
+    assert len(bench.log.entries) == 2
 
 
 def test_reads_of_settled_state_go_out_at_once_under_a_lease(bench: Bench) -> None:
