@@ -158,8 +158,8 @@ class Misfortune:
 
     def _ambush(self) -> None:
         """A lease is put to the test. Somebody stops hearing the leader while the others go on confirming it; when that
-        one is about to campaign, the leader loses all others as well, and some of them restart, or the lead is being
-        handed over just then."""
+        one is about to campaign, the leader loses all others as well; just before that they may have restarted, or
+        slept, or been asked to take the lead over."""
         cluster, rng = self._cluster, self._rng
         leader = cluster.leader()
         others = [node for node in cluster.nodes if leader is None or node != leader.id]
@@ -167,16 +167,20 @@ class Misfortune:
             return
         lead, rival = leader.id, rng.choice(others)
         self._cut_for([(lead, rival), (rival, lead)], 4.0)
-        restarts, handover = rng.random() < 0.4, rng.random() < 0.3
+        restarts, sleep, handover = rng.random() < 0.4, rng.random() < 0.3, rng.random() < 0.3
+        strike_in = 0.7 + rng.random() * 1.5
 
         def strike() -> None:
             if self.over:
                 return
+            for node in asleep:
+                node.resume(node.life)
             if handover:
                 cluster.nodes[lead].transfer(rng.choice(others))
                 cluster.loop.after(rng.random() * 0.1, lambda: isolate(0.3))
             else:
-                isolate(1.0)
+                # With a moment for the answers of those who just woke up.
+                cluster.loop.after(0.05 if asleep else 0.0, lambda: isolate(1.0))
 
         def isolate(share: float) -> None:
             if self.over:
@@ -189,7 +193,16 @@ class Misfortune:
                         cluster.nodes[node].crash(power=rng.random() < 0.5)
                         self._restart(cluster.nodes[node], 0.02 + rng.random() * 0.1)
 
-        cluster.loop.after(0.7 + rng.random() * 1.5, strike)
+        asleep: list[SimNode] = []
+
+        def lull() -> None:
+            if sleep and not self.over:
+                asleep.extend(cluster.nodes[node] for node in others if node != rival)
+                for node in asleep:
+                    node.pause()
+
+        cluster.loop.after(strike_in - 0.5, lull)
+        cluster.loop.after(strike_in, strike)
 
     def _assassin(self) -> None:
         """For a while each new leader is struck down as soon as it has begun to lead, in the middle of its first

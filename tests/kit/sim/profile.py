@@ -81,7 +81,8 @@ FAULTS = (
 
 
 def draw(rng: random.Random, voters: int, seconds: float) -> Profile:
-    count = rng.randint(4, len(FAULTS))
+    # Some seeds know one or two kinds of misfortune and do little else.
+    count = rng.randint(1, 3) if rng.random() < 0.3 else rng.randint(4, len(FAULTS))
     faults = tuple(rng.sample(FAULTS, count))
     return Profile(
         voters=voters,
