@@ -31,8 +31,9 @@ from elastickv.kv.ports import Ticket
 from elastickv.redis_api.commands.transactions import run_queue
 from elastickv.redis_api.dispatch import failure
 from elastickv.redis_api.errors import INTERNAL, MAX_CLIENTS, RedisError, from_fault
-from elastickv.redis_api.forwarding import Fixed, Forwarder, SelectAgain, Transaction
+from elastickv.redis_api.forwarding import Forwarder
 from elastickv.redis_api.hub import Hub
+from elastickv.redis_api.pending import Burst, Fixed, SelectAgain, Transaction
 from elastickv.redis_api.replies import NO_REPLY, NULL_ARRAY, QUEUED, Raw, encode, encoders
 from elastickv.redis_api.resp import Parser, Words
 from elastickv.redis_api.session import Later, LinkFigures, Session
@@ -52,28 +53,6 @@ LEAD_LOST: Final = RedisError(
     b"CLUSTERDOWN the leader changed before the command was logged; nothing was done, and it may be repeated"
 )
 NO_LEADER: Final = RedisError(b"CLUSTERDOWN no leader, or no majority of the members can be reached")
-
-
-class Burst:
-    """Replies that go out together, and what they wait for."""
-
-    __slots__ = ("commands", "database", "parts", "retry", "retryable", "ticket", "watches")
-
-    def __init__(
-        self, ticket: Ticket | None, parts: list[bytes], commands: list[Words], database: int, retryable: bool
-    ) -> None:
-        self.ticket = ticket
-        """None: nothing, apart from the bursts before it."""
-        self.parts = parts
-        self.commands = commands
-        self.database = database
-        """Number that was selected when the burst began."""
-        self.retryable = retryable
-        """If it turns out not to be in the log it can be executed again from the start."""
-        self.retry = False
-        """It is not in the log."""
-        self.watches = False
-        """Keys were watched in it, and none before it: executed again, it watches them anew."""
 
 
 class Connection(asyncio.Protocol):

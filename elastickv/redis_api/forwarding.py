@@ -23,9 +23,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections import deque
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 import hiredis
 
@@ -33,9 +32,11 @@ from elastickv.errors import Fault, KvError
 from elastickv.redis_api.dispatch import Route
 from elastickv.redis_api.errors import RedisError, from_fault
 from elastickv.redis_api.hub import Hub
+from elastickv.redis_api.pending import Fixed, SelectAgain, Transaction
 from elastickv.redis_api.replies import NULL_ARRAY, encode
 from elastickv.redis_api.resp import Words, encode_command
 from elastickv.redis_api.session import Session
+from elastickv.redis_api.upstream import Upstream, reply_end
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,6 @@ RETRY_SECONDS: Final = 0.05
 HANDOVER_SECONDS: Final = 0.01
 """Between a node that leads no more, or not yet, and the next attempt: the lead is on its way."""
 
-_NOT_LEADER: Final = b"-NOTLEADER"
 _SAFE_TO_REPEAT: Final = frozenset({"watch", "unwatch", "wait"})
 
 NO_LEADER: Final = RedisError(b"CLUSTERDOWN no leader, or no majority of the members can be reached")
@@ -55,44 +55,6 @@ LEADER_SILENT: Final = RedisError(b"CLUSTERDOWN the leader did not answer in tim
 OUTCOME_UNKNOWN: Final = from_fault(
     KvError(Fault.OUTCOME_UNKNOWN, "the connection to the leader was lost after the command was sent")
 )
-
-
-class Fixed(Words):
-    """In a backlog: a reply that is known already."""
-
-    __slots__ = ("last", "reply")
-
-    def __init__(self, reply: bytes, *, last: bool = False) -> None:
-        super().__init__((b"",))
-        self.reply = reply
-        self.last = last
-        """The connection closes after it."""
-
-
-class SelectAgain(Words):
-    """In a backlog: what follows was sent while this database was selected."""
-
-    __slots__ = ("number",)
-
-    def __init__(self, number: int) -> None:
-        super().__init__((b"",))
-        self.number = number
-
-
-class Transaction(Words):
-    """ELASTICKV.EXEC, and what is still to be done with its reply."""
-
-    __slots__ = ("guarded", "here", "queue", "selects")
-
-    def __init__(self, queue: list[Words], guarded: bool) -> None:
-        super().__init__((b"ELASTICKV.EXEC",))
-        self.queue = queue
-        self.guarded = guarded
-        """Keys were watched over the connection it is sent on: anywhere else it must answer nil."""
-        self.here: list[int] = []
-        """Places of commands that this node answers itself (Flag.LOCAL)."""
-        self.selects: list[tuple[int, bytes]] = []
-        """Places of SELECT in what is sent, and the database."""
 
 
 class Owner(Protocol):
@@ -118,126 +80,6 @@ class Owner(Protocol):
     def close_after_replies(self) -> None: ...
 
     def abort(self) -> None: ...
-
-
-class Upstream(asyncio.Protocol):
-    """The connection to the leader's Redis door."""
-
-    def __init__(self, forwarder: Forwarder, address: str) -> None:
-        self.forwarder = forwarder
-        self.address = address
-        self.epoch = -1
-        """The `sync_epoch` of the session that the leader knows."""
-        self.syncing = -1
-        self.unanswered: deque[Words] = deque()
-        self.waiting_since = 0.0
-        """Loop time of the last progress while something is unanswered."""
-        self.transport: asyncio.Transport | None = None
-        self.lost = False
-        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
-        self._held = b""
-        """The start of a line that may become -NOTLEADER."""
-        self._collected: list[bytes] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its bases
-        self.transport = transport
-        raw_socket = transport.get_extra_info("socket")
-        if raw_socket is not None:
-            raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.lost:
-            self.lost = True
-            self.forwarder.upstream_lost(self, repeat_all=False)
-
-    def close(self) -> None:
-        self.lost = True
-        if self.transport is not None:
-            self.transport.abort()
-
-    def sync(self, command: Words, epoch: int) -> None:
-        self.syncing = epoch
-        self.waiting_since = self.forwarder.now()
-        assert self.transport is not None
-        self.transport.write(encode_command(command))
-
-    def send(self, data: bytes, commands: list[Words]) -> None:
-        if not self.unanswered:
-            self.waiting_since = self.forwarder.now()
-        self.unanswered.extend(commands)
-        assert self.transport is not None
-        self.transport.write(data)
-
-    @property
-    def partial(self) -> bool:
-        """A reply has been passed on in part."""
-        return bool(self._reader.has_data()) and not self._held and not self._collected
-
-    def data_received(self, data: bytes) -> None:
-        forwarder = self.forwarder
-        reader = self._reader
-        try:
-            reader.feed(data)
-            if self.syncing >= 0:
-                self._take_sync_reply(reader.gets())
-                return
-            unanswered = self.unanswered
-            not_leader = False
-            last: object = None
-            while True:
-                reply = reader.gets()
-                if reply is _NOTHING:
-                    break
-                if type(reply) is hiredis.ReplyError and str(reply).startswith("NOTLEADER"):
-                    not_leader = True
-                    break
-                if type(reply) is not hiredis.PushNotification:
-                    last = reply
-                    unanswered.popleft()
-        except (hiredis.HiredisError, IndexError) as error:
-            log.error("the leader at %s sent no sense: %s", self.address, error)
-            self.close()
-            forwarder.upstream_lost(self, repeat_all=False)
-            return
-        self.waiting_since = forwarder.now()
-        if self._held:
-            data = self._held + data
-            self._held = b""
-        if not_leader:
-            data = data[: data.rindex(_NOT_LEADER)]
-        elif unanswered:
-            # NOTLEADER may arrive in two pieces; no part of it may reach the client.
-            tail_start = data.rfind(b"\n") + 1
-            tail = data[tail_start:]
-            if tail and _NOT_LEADER.startswith(tail[: len(_NOT_LEADER)]) and reader.has_data():
-                self._held = tail
-                data = data[:tail_start]
-        if data:
-            forwarder.replies(self, data, last)
-        if not_leader:
-            self.close()
-            forwarder.upstream_lost(self, repeat_all=True)
-        elif not unanswered:
-            forwarder.all_answered()
-
-    def _take_sync_reply(self, reply: object) -> None:
-        if reply is _NOTHING:
-            return
-        if isinstance(reply, hiredis.ReplyError):
-            self.close()
-            self.forwarder.sync_refused(self, str(reply))
-            return
-        self.epoch = self.syncing
-        self.syncing = -1
-        self.forwarder.all_answered()
-
-    def pause_writing(self) -> None:
-        self.forwarder.congested = True
-
-    def resume_writing(self) -> None:
-        self.forwarder.congested = False
-        self.forwarder.all_answered()
 
 
 class Forwarder:
@@ -557,7 +399,7 @@ class Forwarder:
         self.congested = False
         owner = self.owner
         owner.session.lose_watches()
-        if upstream.partial and upstream.unanswered and not repeat_all and not self._swallow:
+        if upstream.unanswered and not repeat_all and not self._swallow and upstream.cut_short():
             log.warning("the leader at %s was lost in the middle of a reply; client closed", upstream.address)
             owner.abort()
             return
@@ -703,30 +545,3 @@ class Forwarder:
     def not_leader(self) -> RedisError:
         leader = self.hub.state.leader()
         return RedisError(b"NOTLEADER " + (leader.address.encode() if leader is not None else b"unknown"))
-
-
-class _Nothing:
-    __slots__ = ()
-
-
-_NOTHING: Final = _Nothing()
-
-
-def reply_end(data: bytes, at: int) -> int:
-    """Where the RESP value that begins at `at` ends."""
-    open_items = 1
-    while open_items:
-        open_items -= 1
-        line_end = data.index(b"\r\n", at)
-        mark = data[at : at + 1]
-        after = line_end + 2
-        if mark in b"$=!":
-            length = int(data[at + 1 : line_end])
-            if length >= 0:
-                after += length + 2
-        elif mark in b"*~>":
-            open_items += max(0, int(data[at + 1 : line_end]))
-        elif mark == b"%":
-            open_items += 2 * int(data[at + 1 : line_end])
-        at = after
-    return at

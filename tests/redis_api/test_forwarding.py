@@ -12,8 +12,8 @@ import redis.asyncio
 from elastickv.config import RedisSettings
 from elastickv.errors import Fault, KvError
 from elastickv.kv.ports import Leader
-from elastickv.redis_api.forwarding import reply_end
 from elastickv.redis_api.resp import encode_command
+from elastickv.redis_api.upstream import reply_end
 from tests.kit.fake_redis_store import FakeStore
 from tests.kit.redis_door import Door
 from tests.kit.redis_reference import free_port
@@ -257,6 +257,56 @@ async def test_an_address_that_the_map_lacks_is_named(cluster: Cluster, peer: Pe
         b"-ERR the leader is 10.0.0.9:50051, and --raftRedisMap does not say where its Redis door is: "
         b"add 10.0.0.9:50051=host:port to it on this node\r\n+PONG\r\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("part", "cut"),
+    [
+        (b"", False),
+        (b"$1\r\na\r\n", False),
+        (b"-NOTL", False),
+        (b"*2\r\n$1\r\na\r\n", True),
+        (b"*2\r\n", True),
+        (b"$5\r\nab", True),
+        (b"$5\r\n", True),
+        (b"+O", True),
+        (b"*1\r\n-NOTL", True),
+        (b"$9\r\n\r\n-NOTL", True),
+    ],
+)
+async def test_half_a_reply_ends_the_connection(cluster: Cluster, peer: Peer, part: bytes, cut: bool) -> None:
+    asked = asyncio.Event()
+
+    async def die_half_way(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"+OK\r\n")
+        await reader.read(1000)
+        asked.set()
+        writer.write(part)
+        await asyncio.sleep(0.05)
+        writer.close()
+
+    port = free_port()
+    broken = await asyncio.start_server(die_half_way, "127.0.0.1", port)
+    address = {RAFT["n1"]: f"127.0.0.1:{port}", RAFT["n3"]: f"127.0.0.1:{cluster.ports['n3']}"}
+    state = cluster.doors["n2"].server.state
+    state.facts = replace(state.facts, redis_map=address)
+    peer.send("GET a", "GET b")
+    await asked.wait()
+    cluster.lead("n3")
+    got = b""
+    async with asyncio.timeout(3):
+        while got.count(b"$-1\r\n") + got.count(b"$1\r\n") < 2:
+            chunk = await peer.reader.read(1000)
+            if not chunk:
+                break
+            got += chunk
+    if cut:
+        assert got == part.removesuffix(b"-NOTL")
+    else:
+        assert got == part.removesuffix(b"-NOTL") + b"$-1\r\n" * (2 - part.count(b"$1\r\n"))
+    broken.close()
+    await broken.wait_closed()
 
 
 async def test_forwarded_sessions_need_the_password() -> None:
