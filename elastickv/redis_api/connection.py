@@ -155,8 +155,8 @@ class Connection(asyncio.Protocol):
 
     def _receive(self, data: bytes, commands: list[Words]) -> None:
         """The unusual cases: commands queue up, and the backlog takes its way."""
-        if self._closing:
-            return
+        if self._closing or self.session.closing:
+            return  # above all after NOTLEADER, which promises that nothing behind it is executed
         parser = self._parser
         self.last_active_at = perf_counter_ns()
         if commands:

@@ -245,6 +245,19 @@ async def test_quit_answers_and_drops_the_rest(client: Client) -> None:
     assert client.wire.closed
 
 
+async def test_nothing_is_executed_behind_not_leader(client: Client, door: Door) -> None:
+    assert client.send("ELASTICKV.SESSION n2 0 2 name 0") == b"+OK\r\n"
+    door.store.hold = True
+    client.send("SET a 1")
+    door.store.change(serving=False, leader=Leader("n3", "10.0.0.3:50051"))
+    client.send("SET b 1")
+    door.store.tickets[0].fail(KvError(Fault.NOT_LEADER))
+    door.store.change(serving=True, leader=Leader("n1", "127.0.0.1:50051"))
+    assert client.send("SET c 1") == b"-NOTLEADER 10.0.0.3:50051\r\n"
+    assert client.wire.closed
+    assert Client(door).send("EXISTS b c") == b":0\r\n"
+
+
 async def test_the_end_of_input_waits_for_the_replies(client: Client, door: Door) -> None:
     door.store.hold = True
     client.send("SET a 1")
