@@ -83,6 +83,7 @@ class Flushing:
         self.flush_seconds = 0.0
         self.disk_full = ""
         """Why writes are refused; empty when they are not."""
+        self.disk_full_episodes = 0
         self.busy = False
         self._began_at = 0.0
         self._unflushed_since: float | None = None
@@ -301,6 +302,7 @@ class Flushing:
 
     def _set_disk_full(self, reason: str) -> None:
         if not self.disk_full:
+            self.disk_full_episodes += 1
             _log.error("writes are refused: %s", reason)
         self.disk_full = reason
         self._group.executor.refusal = KvError(Fault.DISK_FULL, reason)

@@ -190,6 +190,7 @@ class Group:
         self._longest_burst = settings.raft_config().election_ticks + 1
         """A leader that was held up catches up with its ticks, so that it steps down if nobody answered meanwhile."""
         self._bind_after = 0.0
+        self._stepped_aside = 0
         self._founder_task: asyncio.Task[None] | None = None
 
     # life
@@ -316,6 +317,25 @@ class Group:
                 self.executor.seal()
             if now >= self._bind_after:
                 self._bind_instances(now)
+            if self.flushing.disk_full:
+                self._step_aside()
+
+    def _step_aside(self) -> None:
+        """This leader's disk is full: hand the lead to a voter whose disk may have space, once per time it fills up."""
+        if self._stepped_aside == self.flushing.disk_full_episodes:
+            return
+        self._stepped_aside = self.flushing.disk_full_episodes
+        status = self.node.status()
+        fit = {
+            one: progress.match
+            for one, progress in status.progress.items()
+            if one in self.gate.voters and one != status.id and progress.recent_active
+        }
+        if fit:
+            target = max(fit, key=lambda one: (fit[one], one))
+            _log.warning("the disk is full: handing the lead over", extra={"member": target})
+            self.node.transfer_leadership(target)
+            self.kick()
 
     def _bind_instances(self, now: float) -> None:
         """Write the instances of members that were met for the first time into the configuration."""

@@ -227,3 +227,18 @@ async def test_nodes_of_two_clusters_refuse_each_other(tmp_path: Path) -> None:
         assert first.control.status().problem == "", "one stranger is not this node's problem"
         assert stranger.control.status().problem.startswith("wrong_cluster")
         assert stranger.group.view.get(b"k") != b"one"
+
+
+async def test_a_leader_with_a_full_disk_hands_over_and_writes_go_on(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as nodes:
+        await nodes.start()
+        await nodes.put(b"k", b"v")
+        await nodes.converged()
+        full = await nodes.leader()
+        # As the look at the file system would find it; the others have space.
+        full.group.flushing._check_space = lambda: None  # type: ignore[method-assign]
+        full.group.flushing._set_disk_full("disk full: as the test says")
+        await eventually(lambda: not full.store.serving)
+        await nodes.put(b"k", b"w")
+        assert await nodes.get(b"k") == b"w"
+        assert (await nodes.leader()) is not full
