@@ -16,7 +16,7 @@ from multiprocessing import get_context
 
 from tests.kit.sim.cluster import Cluster, Result
 
-SECONDS = 40.0
+SECONDS = 60.0
 """Virtual seconds of misfortune in one run."""
 BATCH = 20
 """Seeds that a process of the pool takes at once."""
