@@ -10,15 +10,16 @@ import os
 import time
 import traceback
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
 
 from tests.kit.sim.cluster import Cluster, Result
 
 SECONDS = 60.0
 """Virtual seconds of misfortune in one run."""
-BATCH = 20
+BATCH = 5
 """Seeds that a process of the pool takes at once."""
 
 
@@ -68,10 +69,15 @@ def run_seeds(
         return
     # Fresh interpreters: the parent may have threads, which a fork would copy in whatever state they are.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=os.nice, initargs=(5,)) as pool:
-        batches = list(_batches(seeds))
+        # Only a few batches are handed out at a time: a soak names more seeds than it will ever get to.
+        batches = _batches(seeds)
+        running = {pool.submit(_run_batch, batch) for batch in islice(batches, 2 * processes)}
         try:
-            for done in as_completed([pool.submit(_run_batch, batch) for batch in batches]):
-                yield from done.result()
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                running |= {pool.submit(_run_batch, batch) for batch in islice(batches, len(done))}
+                for future in done:
+                    yield from future.result()
                 if deadline is not None and time.monotonic() >= deadline:
                     return
         finally:
