@@ -144,6 +144,8 @@ def make_base(kind: str, *, fresh: bool) -> None:
         docker_build(HERE / "base.Dockerfile", [f"{BASE}-layers"], Path(empty), inputs, ORIGIN=origin)
     # One layer: what the second has removed or replaced in the first would else be carried along for ever.
     _flatten(f"{BASE}-layers", BASE, inputs)
+    if origin == BOOTSTRAPPED:
+        run("docker", "rmi", BOOTSTRAPPED)
 
 
 def _pulled(*, required: bool) -> str:
@@ -275,8 +277,8 @@ def _trim(packages: Path) -> None:
     for path in [*packages.rglob("tests"), *packages.rglob("__pycache__"), *packages.glob("*.dist-info/sboms")]:
         if path.is_dir():
             shutil.rmtree(path)
-    # These name the moment and the place of the build.
-    for name in ("direct_url.json", "INSTALLER", "REQUESTED"):
+    # These name the place of the build, or hashes of what does.
+    for name in ("direct_url.json", "INSTALLER", "REQUESTED", "RECORD"):
         for path in packages.glob(f"*.dist-info/{name}"):
             path.unlink()
 
@@ -321,6 +323,8 @@ def make_image(tags: Sequence[str]) -> None:
         )
     for tag in tags[1:]:
         run("docker", "tag", tags[0], tag)
+    # The former image has lost its name; one that a container still uses is not removed.
+    run("docker", "image", "prune", "--force", "--filter", f"label={INPUTS_LABEL}")
 
 
 def save(directory: Path, tags: Sequence[str]) -> Path:
