@@ -47,6 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _serve(arguments, os.environ)
             case "status":
                 return _status(arguments, os.environ)
+            case "drill":
+                from elastickv.drill.command import drill
+
+                return drill(arguments, os.environ, _print)
             case "version":
                 read_command_line(arguments, ())
                 return _version()
@@ -54,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _print(help_text())
             case _:
                 raise UsageError(
-                    f'unexpected argument "{command}"; the subcommands are serve, status, version and help'
+                    f'unexpected argument "{command}"; the subcommands are serve, status, drill, version and help'
                 )
     except UsageError as error:
         print(f"elastickv: {error}", file=sys.stderr)

@@ -12,6 +12,7 @@ USAGE = """\
 Usage:
   elastickv [serve] [flags]                   run a node
   elastickv status [--address host:port]      show the cluster as a running node sees it
+  elastickv drill [flags]                     clients work while nodes fail, then a report and a verdict
   elastickv version                           print the version
 
 A Raft-replicated key-value store that speaks Redis, DynamoDB and gRPC. Without flags it is a single node with its data
