@@ -48,8 +48,8 @@ def decide(evidence: Sequence[Evidence]) -> dict[str, Any]:
     if not cluster_id:
         # Nobody ever founded anything, as far as can be seen: an unseen disk may hold a cluster.
         refusals = [
-            f"{node['host']}: cannot be reached, so nobody knows whether its disk holds a cluster; "
-            "repair the connection or take the host out of the inventory"
+            f"{node['host']}: cannot be reached or was left out, so nobody knows whether its disk holds a cluster; "
+            "repair the connection, leave out --limit, or take the host out of the inventory"
             for node in unreachable
         ]
         touched = [node for node in seen if _runs(node) or node["container"]["state"] != "absent" or _data(node) == "fresh"]
@@ -153,20 +153,29 @@ def _without_data(node: Evidence, cluster_id: str) -> str:
     if node.get("marker", {}).get("cluster_id"):
         return (
             f"{node['host']}: was a member of cluster {cluster_id} and its data is gone; a node without memory must not "
-            f"vote as if it remembered, so let it in anew: ansible-playbook playbooks/rejoin.yml -e elastickv_rejoin={node['host']}"
+            f"vote as if it remembered, so let it in anew: ansible-playbook playbooks/rejoin.yml -e elastickv_rejoin_host={node['host']}"
         )
     return (
         f"{node['host']}: is not a member of cluster {cluster_id} yet; "
-        f"let it in: ansible-playbook playbooks/rejoin.yml -e elastickv_rejoin={node['host']}"
+        f"let it in: ansible-playbook playbooks/rejoin.yml -e elastickv_rejoin_host={node['host']}"
     )
 
 
-def evidence_of(hosts: Sequence[str], hostvars: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Join what each host's tasks left in `_elastickv_evidence` with what the nodes said."""
+def evidence_of(
+    hosts: Sequence[str], hostvars: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], visited: Sequence[str]
+) -> list[Any]:
+    """Join what each host's tasks left in `_elastickv_evidence` with what the nodes said.
+
+    A host that this run leaves out (--limit) is as unknown as one that cannot be reached.
+    """
     by_id = {report["id"]: dict(report) for report in reports}
     joined = []
     for host in hosts:
-        node = dict(hostvars[host]["_elastickv_evidence"])
+        if host in visited:
+            node = dict(hostvars[host]["_elastickv_evidence"])
+        else:
+            node = {"host": host, "id": str(hostvars[host].get("elastickv_id") or host), "reachable": False,
+                    "data": {"state": "unknown"}, "marker": {}, "container": {"state": "unknown"}}  # fmt: skip
         node["live"] = by_id.get(node["id"], {"reachable": False})
         joined.append(node)
     return joined
