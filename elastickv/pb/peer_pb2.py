@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x65lastickv/pb/peer.proto\x12\x11\x65lastickv.peer.v1\"\x0e\n\x0cProbeRequest\"\x7f\n\x05Hello\x12\x12\n\ncluster_id\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x10\n\x08instance\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\r\n\x05\x66resh\x18\x06 \x01(\x08\x12\x0e\n\x06\x63\x61llee\x18\x07 \x01(\t\"\'\n\x07Refusal\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xae\x01\n\x06Packet\x12\x12\n\ndata_bytes\x18\x01 \x01(\x07\x12\'\n\x05hello\x18\x02 \x01(\x0b\x32\x18.elastickv.peer.v1.Hello\x12+\n\x07refusal\x18\x03 \x01(\x0b\x32\x1a.elastickv.peer.v1.Refusal\x12,\n\x08messages\x18\x04 \x03(\x0b\x32\x1a.elastickv.peer.v1.Message\x12\x0c\n\x04\x64\x61ta\x18\x05 \x01(\x0c\"\x8d\x02\n\x07Message\x12\x0c\n\x04kind\x18\x01 \x01(\r\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12\x10\n\x08log_term\x18\x03 \x01(\x04\x12\r\n\x05index\x18\x04 \x01(\x04\x12\x0e\n\x06\x63ommit\x18\x05 \x01(\x04\x12\x0e\n\x06reject\x18\x06 \x01(\x08\x12\x13\n\x0breject_hint\x18\x07 \x01(\x04\x12\x0f\n\x07\x63ontext\x18\x08 \x01(\x0c\x12\r\n\x05round\x18\t \x01(\x04\x12\x31\n\x08snapshot\x18\n \x01(\x0b\x32\x1f.elastickv.peer.v1.SnapshotMeta\x12\x13\n\x0b\x65ntry_terms\x18\x0b \x03(\x04\x12\x13\n\x0b\x65ntry_kinds\x18\x0c \x03(\r\x12\x13\n\x0b\x65ntry_sizes\x18\r \x03(\r\"7\n\x06Member\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x10\n\x08instance\x18\x03 \x01(\t\"\x9d\x01\n\tConfState\x12\x0e\n\x06voters\x18\x01 \x03(\t\x12\x10\n\x08learners\x18\x02 \x03(\t\x12\x17\n\x0fvoters_outgoing\x18\x03 \x03(\t\x12\x15\n\rlearners_next\x18\x04 \x03(\t\x12\x12\n\nauto_leave\x18\x05 \x01(\x08\x12*\n\x07members\x18\x06 \x03(\x0b\x32\x19.elastickv.peer.v1.Member\"]\n\x0cSnapshotMeta\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12\x30\n\nconf_state\x18\x03 \x01(\x0b\x32\x1c.elastickv.peer.v1.ConfState\"\xf4\x01\n\x0eSnapshotPacket\x12\x12\n\ndata_bytes\x18\x01 \x01(\x07\x12/\n\x05\x62\x65gin\x18\x02 \x01(\x0b\x32 .elastickv.peer.v1.SnapshotBegin\x12\x31\n\x06resume\x18\x03 \x01(\x0b\x32!.elastickv.peer.v1.SnapshotResume\x12/\n\x05\x63hunk\x18\x04 \x01(\x0b\x32 .elastickv.peer.v1.SnapshotChunk\x12+\n\x03\x65nd\x18\x05 \x01(\x0b\x32\x1e.elastickv.peer.v1.SnapshotEnd\x12\x0c\n\x04\x64\x61ta\x18\x06 \x01(\x0c\"\x95\x01\n\rSnapshotBegin\x12\'\n\x05hello\x18\x01 \x01(\x0b\x32\x18.elastickv.peer.v1.Hello\x12+\n\x07message\x18\x02 \x01(\x0b\x32\x1a.elastickv.peer.v1.Message\x12.\n\x05\x66iles\x18\x03 \x03(\x0b\x32\x1f.elastickv.peer.v1.SnapshotFile\":\n\x0cSnapshotFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\"J\n\x0eSnapshotResume\x12\x0f\n\x07offsets\x18\x01 \x03(\x04\x12\'\n\x05hello\x18\x02 \x01(\x0b\x32\x18.elastickv.peer.v1.Hello\"?\n\rSnapshotChunk\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\x06\"F\n\x0bSnapshotEnd\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05retry\x18\x04 \x01(\x08\x32\xe4\x01\n\x04Peer\x12\x42\n\x06Stream\x12\x19.elastickv.peer.v1.Packet\x1a\x19.elastickv.peer.v1.Packet(\x01\x30\x01\x12T\n\x08Snapshot\x12!.elastickv.peer.v1.SnapshotPacket\x1a!.elastickv.peer.v1.SnapshotPacket(\x01\x30\x01\x12\x42\n\x05Probe\x12\x1f.elastickv.peer.v1.ProbeRequest\x1a\x18.elastickv.peer.v1.Hellob\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x65lastickv/pb/peer.proto\x12\x11\x65lastickv.peer.v1\"\x0e\n\x0cProbeRequest\"\x9c\x01\n\x05Hello\x12\x12\n\ncluster_id\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x10\n\x08instance\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\r\n\x05\x66resh\x18\x06 \x01(\x08\x12\x0e\n\x06\x63\x61llee\x18\x07 \x01(\t\x12\x1b\n\x13\x63onfiguration_index\x18\x08 \x01(\x04\"\'\n\x07Refusal\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xae\x01\n\x06Packet\x12\x12\n\ndata_bytes\x18\x01 \x01(\x07\x12\'\n\x05hello\x18\x02 \x01(\x0b\x32\x18.elastickv.peer.v1.Hello\x12+\n\x07refusal\x18\x03 \x01(\x0b\x32\x1a.elastickv.peer.v1.Refusal\x12,\n\x08messages\x18\x04 \x03(\x0b\x32\x1a.elastickv.peer.v1.Message\x12\x0c\n\x04\x64\x61ta\x18\x05 \x01(\x0c\"\x8d\x02\n\x07Message\x12\x0c\n\x04kind\x18\x01 \x01(\r\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12\x10\n\x08log_term\x18\x03 \x01(\x04\x12\r\n\x05index\x18\x04 \x01(\x04\x12\x0e\n\x06\x63ommit\x18\x05 \x01(\x04\x12\x0e\n\x06reject\x18\x06 \x01(\x08\x12\x13\n\x0breject_hint\x18\x07 \x01(\x04\x12\x0f\n\x07\x63ontext\x18\x08 \x01(\x0c\x12\r\n\x05round\x18\t \x01(\x04\x12\x31\n\x08snapshot\x18\n \x01(\x0b\x32\x1f.elastickv.peer.v1.SnapshotMeta\x12\x13\n\x0b\x65ntry_terms\x18\x0b \x03(\x04\x12\x13\n\x0b\x65ntry_kinds\x18\x0c \x03(\r\x12\x13\n\x0b\x65ntry_sizes\x18\r \x03(\r\"7\n\x06Member\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x10\n\x08instance\x18\x03 \x01(\t\"\x9d\x01\n\tConfState\x12\x0e\n\x06voters\x18\x01 \x03(\t\x12\x10\n\x08learners\x18\x02 \x03(\t\x12\x17\n\x0fvoters_outgoing\x18\x03 \x03(\t\x12\x15\n\rlearners_next\x18\x04 \x03(\t\x12\x12\n\nauto_leave\x18\x05 \x01(\x08\x12*\n\x07members\x18\x06 \x03(\x0b\x32\x19.elastickv.peer.v1.Member\"]\n\x0cSnapshotMeta\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12\x30\n\nconf_state\x18\x03 \x01(\x0b\x32\x1c.elastickv.peer.v1.ConfState\"\xf4\x01\n\x0eSnapshotPacket\x12\x12\n\ndata_bytes\x18\x01 \x01(\x07\x12/\n\x05\x62\x65gin\x18\x02 \x01(\x0b\x32 .elastickv.peer.v1.SnapshotBegin\x12\x31\n\x06resume\x18\x03 \x01(\x0b\x32!.elastickv.peer.v1.SnapshotResume\x12/\n\x05\x63hunk\x18\x04 \x01(\x0b\x32 .elastickv.peer.v1.SnapshotChunk\x12+\n\x03\x65nd\x18\x05 \x01(\x0b\x32\x1e.elastickv.peer.v1.SnapshotEnd\x12\x0c\n\x04\x64\x61ta\x18\x06 \x01(\x0c\"\x95\x01\n\rSnapshotBegin\x12\'\n\x05hello\x18\x01 \x01(\x0b\x32\x18.elastickv.peer.v1.Hello\x12+\n\x07message\x18\x02 \x01(\x0b\x32\x1a.elastickv.peer.v1.Message\x12.\n\x05\x66iles\x18\x03 \x03(\x0b\x32\x1f.elastickv.peer.v1.SnapshotFile\":\n\x0cSnapshotFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\"J\n\x0eSnapshotResume\x12\x0f\n\x07offsets\x18\x01 \x03(\x04\x12\'\n\x05hello\x18\x02 \x01(\x0b\x32\x18.elastickv.peer.v1.Hello\"?\n\rSnapshotChunk\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\x06\"F\n\x0bSnapshotEnd\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05retry\x18\x04 \x01(\x08\x32\xe4\x01\n\x04Peer\x12\x42\n\x06Stream\x12\x19.elastickv.peer.v1.Packet\x1a\x19.elastickv.peer.v1.Packet(\x01\x30\x01\x12T\n\x08Snapshot\x12!.elastickv.peer.v1.SnapshotPacket\x1a!.elastickv.peer.v1.SnapshotPacket(\x01\x30\x01\x12\x42\n\x05Probe\x12\x1f.elastickv.peer.v1.ProbeRequest\x1a\x18.elastickv.peer.v1.Hellob\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,32 +33,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROBEREQUEST']._serialized_start=46
   _globals['_PROBEREQUEST']._serialized_end=60
-  _globals['_HELLO']._serialized_start=62
-  _globals['_HELLO']._serialized_end=189
-  _globals['_REFUSAL']._serialized_start=191
-  _globals['_REFUSAL']._serialized_end=230
-  _globals['_PACKET']._serialized_start=233
-  _globals['_PACKET']._serialized_end=407
-  _globals['_MESSAGE']._serialized_start=410
-  _globals['_MESSAGE']._serialized_end=679
-  _globals['_MEMBER']._serialized_start=681
-  _globals['_MEMBER']._serialized_end=736
-  _globals['_CONFSTATE']._serialized_start=739
-  _globals['_CONFSTATE']._serialized_end=896
-  _globals['_SNAPSHOTMETA']._serialized_start=898
-  _globals['_SNAPSHOTMETA']._serialized_end=991
-  _globals['_SNAPSHOTPACKET']._serialized_start=994
-  _globals['_SNAPSHOTPACKET']._serialized_end=1238
-  _globals['_SNAPSHOTBEGIN']._serialized_start=1241
-  _globals['_SNAPSHOTBEGIN']._serialized_end=1390
-  _globals['_SNAPSHOTFILE']._serialized_start=1392
-  _globals['_SNAPSHOTFILE']._serialized_end=1450
-  _globals['_SNAPSHOTRESUME']._serialized_start=1452
-  _globals['_SNAPSHOTRESUME']._serialized_end=1526
-  _globals['_SNAPSHOTCHUNK']._serialized_start=1528
-  _globals['_SNAPSHOTCHUNK']._serialized_end=1591
-  _globals['_SNAPSHOTEND']._serialized_start=1593
-  _globals['_SNAPSHOTEND']._serialized_end=1663
-  _globals['_PEER']._serialized_start=1666
-  _globals['_PEER']._serialized_end=1894
+  _globals['_HELLO']._serialized_start=63
+  _globals['_HELLO']._serialized_end=219
+  _globals['_REFUSAL']._serialized_start=221
+  _globals['_REFUSAL']._serialized_end=260
+  _globals['_PACKET']._serialized_start=263
+  _globals['_PACKET']._serialized_end=437
+  _globals['_MESSAGE']._serialized_start=440
+  _globals['_MESSAGE']._serialized_end=709
+  _globals['_MEMBER']._serialized_start=711
+  _globals['_MEMBER']._serialized_end=766
+  _globals['_CONFSTATE']._serialized_start=769
+  _globals['_CONFSTATE']._serialized_end=926
+  _globals['_SNAPSHOTMETA']._serialized_start=928
+  _globals['_SNAPSHOTMETA']._serialized_end=1021
+  _globals['_SNAPSHOTPACKET']._serialized_start=1024
+  _globals['_SNAPSHOTPACKET']._serialized_end=1268
+  _globals['_SNAPSHOTBEGIN']._serialized_start=1271
+  _globals['_SNAPSHOTBEGIN']._serialized_end=1420
+  _globals['_SNAPSHOTFILE']._serialized_start=1422
+  _globals['_SNAPSHOTFILE']._serialized_end=1480
+  _globals['_SNAPSHOTRESUME']._serialized_start=1482
+  _globals['_SNAPSHOTRESUME']._serialized_end=1556
+  _globals['_SNAPSHOTCHUNK']._serialized_start=1558
+  _globals['_SNAPSHOTCHUNK']._serialized_end=1621
+  _globals['_SNAPSHOTEND']._serialized_start=1623
+  _globals['_SNAPSHOTEND']._serialized_end=1693
+  _globals['_PEER']._serialized_start=1696
+  _globals['_PEER']._serialized_end=1924
 # @@protoc_insertion_point(module_scope)

@@ -11,7 +11,7 @@ class ProbeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("cluster_id", "node_id", "instance", "address", "version", "fresh", "callee")
+    __slots__ = ("cluster_id", "node_id", "instance", "address", "version", "fresh", "callee", "configuration_index")
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,7 @@ class Hello(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     FRESH_FIELD_NUMBER: _ClassVar[int]
     CALLEE_FIELD_NUMBER: _ClassVar[int]
+    CONFIGURATION_INDEX_FIELD_NUMBER: _ClassVar[int]
     cluster_id: str
     node_id: str
     instance: str
@@ -26,7 +27,8 @@ class Hello(_message.Message):
     version: str
     fresh: bool
     callee: str
-    def __init__(self, cluster_id: _Optional[str] = ..., node_id: _Optional[str] = ..., instance: _Optional[str] = ..., address: _Optional[str] = ..., version: _Optional[str] = ..., fresh: _Optional[bool] = ..., callee: _Optional[str] = ...) -> None: ...
+    configuration_index: int
+    def __init__(self, cluster_id: _Optional[str] = ..., node_id: _Optional[str] = ..., instance: _Optional[str] = ..., address: _Optional[str] = ..., version: _Optional[str] = ..., fresh: _Optional[bool] = ..., callee: _Optional[str] = ..., configuration_index: _Optional[int] = ...) -> None: ...
 
 class Refusal(_message.Message):
     __slots__ = ("code", "reason")

@@ -4,7 +4,8 @@ The contract between core and driver (compare etcd's "asynchronous storage write
 
 1. `messages` go out at once. They need not wait for this node's disk: a leader's appends and heartbeats (thesis
    10.2.1), answers that promise nothing.
-2. `snapshot`, `hard_state` and `entries` go to disk as one durable unit, in the order of `number`. Several Readies may
+2. A `snapshot` replaces the state: committed entries that were handed out before and are not applied yet are dropped.
+   `snapshot`, `hard_state` and `entries` go to disk as one durable unit, in the order of `number`. Several Readies may
    be on their way to the disk at the same time as long as they reach it in order. When the disk has said yes, the
    driver calls `RawNode.persisted(number)`.
 3. `promises` go out only after that: votes asked and given, acknowledgements of appends (thesis 3.8). They were

@@ -81,7 +81,11 @@ class Gate:
                 f"node {own.node_id} to cluster {own.cluster_id}",
             )
         member = self.members.get(peer.node_id)
-        if member is not None and member.instance and member.instance != peer.instance:
+        known = member is None or not member.instance or member.instance == peer.instance
+        # A peer with a newer configuration than ours was replaced by rule, and we have not heard of it yet: refusing
+        # it, who may be the leader, would keep us from ever hearing. One that lost its disk has no configuration at
+        # all, and the one that was replaced has an older one.
+        if member is not None and not known and peer.configuration_index <= own.configuration_index:
             return Refusal(
                 AMNESIAC,
                 f"node {peer.node_id} is known with instance {member.instance} but came with {peer.instance}: its data "

@@ -178,7 +178,8 @@ class Group:
         self._pending: deque[tuple[int, tuple[Message, ...], bool]] = deque()
         """Readies whose promises wait for the disk: (number, promises, goes to disk)."""
         self._rounds: dict[bytes, ReadRound | asyncio.Future[int]] = {}
-        self._round_number = 0
+        # Not from 1: an answer to a question of this node's former life may still be under way.
+        self._round_number = rng.getrandbits(62)
         self._unapplied_rounds: list[tuple[int, ReadRound | asyncio.Future[int]]] = []
         self._pump_scheduled = False
         self._pumping = False
@@ -363,6 +364,7 @@ class Group:
             address=self.settings.address,
             version=self.settings.version,
             fresh=self.fresh,
+            configuration_index=self.conf_index,
         )
 
     def _adopt_cluster(self, cluster_id: str) -> None:

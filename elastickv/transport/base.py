@@ -27,6 +27,9 @@ class Hello:
     version: str
     fresh: bool
     """True when this node has no cluster, no vote and no log."""
+    configuration_index: int = 0
+    """Log index of the newest configuration that this node has applied: of two nodes that contradict each other about
+    who is who, the one with the newer configuration is right."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -303,6 +303,7 @@ def hello_to_pb(hello: Hello, callee: NodeId = "") -> peer_pb2.Hello:
         address=hello.address,
         version=hello.version,
         fresh=hello.fresh,
+        configuration_index=hello.configuration_index,
         callee=callee,
     )
 
@@ -310,7 +311,15 @@ def hello_to_pb(hello: Hello, callee: NodeId = "") -> peer_pb2.Hello:
 def hello_from_pb(hello: peer_pb2.Hello) -> Hello:
     if not hello.node_id:
         raise WireError("an introduction without a name")
-    return Hello(hello.cluster_id, hello.node_id, hello.instance, hello.address, hello.version, hello.fresh)
+    return Hello(
+        hello.cluster_id,
+        hello.node_id,
+        hello.instance,
+        hello.address,
+        hello.version,
+        hello.fresh,
+        hello.configuration_index,
+    )
 
 
 def write_probe_answer(hello: Hello) -> bytes:

@@ -1,7 +1,7 @@
 """Debian's redis-server on a free loopback port, for tests that compare answers.
 
-    with running_redis_server() as reference:
-        client = reference.client()
+with running_redis_server() as reference:
+    client = reference.client()
 """
 
 from __future__ import annotations
@@ -62,8 +62,10 @@ def running_redis_server(*options: str) -> Iterator[RedisReference]:
     port = free_port()
     with tempfile.TemporaryDirectory() as directory:
         process = subprocess.Popen(
-            ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
-            + ["--dir", directory, "--enable-debug-command", "yes", *options],
+            [
+                *("redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"),
+                *("--dir", directory, "--enable-debug-command", "yes", *options),
+            ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
