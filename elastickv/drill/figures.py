@@ -1,10 +1,10 @@
 """The figures of a drill: from what was recorded to one tree of plain values, which is report.json and feeds the page.
 
 What the words mean. A request is *acknowledged* when the client was told that it is done, *refused* when it provably
-never takes effect, *unknown* otherwise. An *interruption* of writes is a time in which no client anywhere got a write
-acknowledged, however many tried; the ends of the drill count as acknowledgements do, so a cluster that never answers
-was interrupted all the time. A *phase* goes from one mark to the next. A node's *availability* is the part of the
-questions about its state that it answered.
+never takes effect (a compare-and-set that came too late is *not applied*), *unknown* otherwise. An *interruption* of
+writes is a time in which no client anywhere got a write acknowledged, however many tried; the ends of the drill count
+as acknowledgements do, so a cluster that never answers was interrupted all the time. A *phase* goes from one mark to
+the next. A node's *availability* is the part of the questions about its state that it answered.
 
 Pure functions of a `Recording`, standard library only.
 """
@@ -25,6 +25,8 @@ from elastickv.drill.recording import END, FINAL, Mark, Recording, Sample
 
 FORMAT = 1
 READS = frozenset({"get", "total", "list"})
+CONDITIONAL = frozenset({"cas"})
+"""Writes that are meant to fail when another client was first: one that was not made is not counted as refused."""
 UNREACHABLE = "unreachable"
 MOST_COLUMNS = 240
 """Columns of the timeline; more would be narrower than a pixel on a phone."""
@@ -121,7 +123,8 @@ def _traffic(operations: Sequence[Operation], begin: float, end: float) -> dict[
     answered = sorted(each.returned_at for each in operations if each.outcome is Outcome.OK)
     return {
         "acknowledged": len(done),
-        "refused": sum(each.outcome is Outcome.FAIL for each in asked),
+        "refused": sum(each.outcome is Outcome.FAIL and each.kind not in CONDITIONAL for each in asked),
+        "not_applied": sum(each.outcome is Outcome.FAIL and each.kind in CONDITIONAL for each in asked),
         "unknown": sum(each.outcome is Outcome.UNKNOWN for each in asked),
         "per_second": round(len(done) / (end - begin), 1) if end > begin else 0.0,
         "p50": _quantile(took, 0.5),
@@ -166,7 +169,8 @@ def _phases(
 
 def _timeline(reads: Sequence[Operation], writes: Sequence[Operation], seconds: float) -> dict[str, Any]:
     width = next(w for w in (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, math.inf) if seconds <= w * MOST_COLUMNS)
-    columns = max(1, math.ceil(seconds / width)) if width < math.inf else 1
+    # A last column that would be too short to say anything belongs to the one before it.
+    columns = max(1, int(seconds / width + 0.7)) if width < math.inf else 1
 
     def column(at: float) -> int:
         return min(columns - 1, max(0, int(at / width)))
@@ -180,7 +184,7 @@ def _timeline(reads: Sequence[Operation], writes: Sequence[Operation], seconds: 
                     # Where the answer came: a request that waited out an election belongs to its end.
                     took[column(each.returned_at)].append(each.returned_at - each.invoked_at)
                 case Outcome.FAIL:
-                    refused[column(each.returned_at)] += 1
+                    refused[column(each.returned_at)] += each.kind not in CONDITIONAL
                 case Outcome.UNKNOWN:
                     unknown[column(each.invoked_at)] += 1
         for times in took:
@@ -202,7 +206,12 @@ def _timeline(reads: Sequence[Operation], writes: Sequence[Operation], seconds: 
 def _nodes(recording: Recording, operations: Sequence[Operation], seconds: float) -> Iterator[dict[str, Any]]:
     for node in recording.run.nodes:
         samples = [sample for sample in recording.samples if sample.node == node.id and sample.at <= seconds]
-        asked = [each for each in operations if each.client.rpartition("@")[2] == node.id]
+        asked = [
+            each
+            for each in operations
+            if each.client.rpartition("@")[2] == node.id
+            and not (each.outcome is Outcome.FAIL and each.kind in CONDITIONAL)
+        ]
         acknowledged = sum(each.outcome is Outcome.OK for each in asked)
         spans = list(_spans(samples, seconds))
         silent = [span["to"] - span["from"] for span in spans if span["state"] == UNREACHABLE]
