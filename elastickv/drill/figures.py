@@ -46,7 +46,7 @@ class Limit:
 def figures(recording: Recording, report: Report, limits: Sequence[Limit] = ()) -> dict[str, Any]:
     """Everything that is known, in JSON's types."""
     seconds = recording.seconds
-    worked = [each for each in recording.operations if each.client != FINAL and each.invoked_at <= seconds]
+    worked = [each for each in recording.operations if each.client != FINAL and each.invoked_at < seconds]
     reads = [each for each in worked if each.kind in READS]
     writes = [each for each in worked if each.kind not in READS]
     marks = [mark for mark in recording.marks if mark.kind != END]
@@ -117,7 +117,7 @@ def _held(limit: Limit, summary: dict[str, Any]) -> dict[str, Any]:
 
 def _traffic(operations: Sequence[Operation], begin: float, end: float) -> dict[str, Any]:
     """Of requests asked in that span."""
-    asked = [each for each in operations if begin <= each.invoked_at <= end]
+    asked = [each for each in operations if begin <= each.invoked_at < end]
     done = [each for each in asked if each.outcome is Outcome.OK]
     took = sorted(each.returned_at - each.invoked_at for each in done)
     answered = sorted(each.returned_at for each in operations if each.outcome is Outcome.OK)

@@ -109,8 +109,8 @@ async def drill(plan: Plan, directory: Path, say: Callable[[str], object]) -> Re
     if unknown:
         raise DrillError(f"{', '.join(unknown)}: not a member; members are {', '.join(node.id for node in nodes)}")
     with (
-        (directory / HISTORY).open("x", encoding="utf-8") as history,
-        (directory / SAMPLES).open("x", encoding="utf-8") as samples,
+        (directory / HISTORY).open("x", buffering=1, encoding="utf-8") as history,
+        (directory / SAMPLES).open("x", buffering=1, encoding="utf-8") as samples,
     ):
         return await _Drill(plan, directory, nodes, history, samples, say).run()
 
