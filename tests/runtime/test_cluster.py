@@ -225,7 +225,7 @@ async def test_nodes_of_two_clusters_refuse_each_other(tmp_path: Path) -> None:
         await eventually(lambda: "n3" in first.group.gate.refused)
         assert first.group.gate.refused["n3"].code == "wrong_cluster"
         assert first.control.status().problem == "", "one stranger is not this node's problem"
-        assert stranger.control.status().problem.startswith("wrong_cluster")
+        await eventually(lambda: stranger.control.status().problem.startswith("wrong_cluster"))
         assert stranger.group.view.get(b"k") != b"one"
 
 
