@@ -9,7 +9,7 @@ import pytest
 
 from elastickv.drill.checker import check
 from elastickv.drill.figures import Limit, figures, interruptions
-from elastickv.drill.history import Operation, Outcome
+from elastickv.drill.history import Operation, Outcome, Value
 from elastickv.drill.recording import Mark, Node, Recording, Run, Sample
 
 
@@ -18,9 +18,9 @@ def op(
 ) -> Operation:
     """A request on a key of its own, so that any order of them is linearizable."""
     key = f"{kind}-{at}"
-    argument = {"set": "v", "cas": ("a", "b")}.get(kind)
+    arguments: dict[str, Value] = {"set": "v", "cas": ("a", "b")}
     end = math.inf if seconds is None else at + seconds
-    return Operation(client, kind, key, argument, None, outcome, at, end)
+    return Operation(client, kind, key, arguments.get(kind), None, outcome, at, end)
 
 
 def recording(

@@ -223,6 +223,21 @@ def test_a_data_directory_that_cannot_be_handed_over_is_named(image: dict[str, A
     assert "chown -R 10001:10001" in done.stderr
 
 
+def test_a_drill_in_a_container_leaves_its_report_on_the_host(machines: list[Machine], tmp_path: Path) -> None:
+    """One node that founds a cluster of its own, and a drill from another container of the same image."""
+    machine, report = machines[0], tmp_path / "report"
+    run(
+        *("docker", "run", "-d", "--name", machine.name, "--network", "host", IMAGE),
+        *("--address", f"{machine.ip}:50051", "--redisAddress", f"{machine.ip}:6379"),
+        *("--dynamoAddress", f"{machine.ip}:8000", "--metricsAddress", f"{machine.ip}:9090"),
+    )
+    until(lambda: machine.redis("PING") == "PONG" and machine.redis("SET", "a", "b") == "OK", "the node serves")
+    drill = ("drill", "--address", f"{machine.ip}:50051", "--duration", "2s", "--out", "/report")
+    done = run("docker", "run", "--rm", "--network", "host", "-v", f"{report}:/report", IMAGE, *drill)
+    assert "linearizable: " in done.stdout
+    assert json.loads((report / "report.json").read_text())["passed"]
+
+
 def test_a_wrong_flag_ends_with_two(image: dict[str, Any]) -> None:
     done = run("docker", "run", "--rm", IMAGE, "/app", "--adress", "127.0.0.1:1", check=False)
     assert done.returncode == 2
