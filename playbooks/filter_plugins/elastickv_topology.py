@@ -55,11 +55,6 @@ def member_list(nodes: Iterable[Node]) -> str:
     return ",".join(f"{node['id']}={node['raft']}" for node in nodes)
 
 
-def drill_node(node: Node) -> str:
-    """As `elastickv drill --nodes` reads it."""
-    return f"{node['id']}={node['raft']}={node['redis']}"
-
-
 def quorum(count: int) -> int:
     return count // 2 + 1
 
@@ -353,7 +348,6 @@ class FilterModule:
             "elastickv_flags": flags,
             "elastickv_static_problems": static_problems,
             "elastickv_static_warnings": static_warnings,
-            "elastickv_drill_node": drill_node,
             "elastickv_known": known_options,
             "elastickv_host_problems": host_problems,
         }
