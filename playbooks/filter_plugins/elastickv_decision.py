@@ -52,8 +52,8 @@ def decide(evidence: Sequence[Evidence]) -> dict[str, Any]:
             "repair the connection, leave out --limit, or take the host out of the inventory"
             for node in unreachable
         ]
-        touched = [node for node in seen if _runs(node) or node["container"]["state"] != "absent" or _data(node) == "fresh"]
-        verdict = INTERRUPTED if touched else FRESH
+        begun = any(_runs(node) or node["container"]["state"] != "absent" or _data(node) == "fresh" for node in seen)
+        verdict = INTERRUPTED if begun else FRESH
         return _decision(verdict, "", bootstrap=True, start=[n["host"] for n in seen], refusals=refusals)
 
     with_data = [node for node in seen if _data(node) == "member"]
@@ -152,8 +152,9 @@ def _conflicts(seen: Sequence[Evidence], ids: Mapping[str, Sequence[str]]) -> li
 def _without_data(node: Evidence, cluster_id: str) -> str:
     if node.get("marker", {}).get("cluster_id"):
         return (
-            f"{node['host']}: was a member of cluster {cluster_id} and its data is gone; a node without memory must not "
-            f"vote as if it remembered, so let it in anew: ansible-playbook playbooks/rejoin.yml -e elastickv_rejoin_host={node['host']}"
+            f"{node['host']}: was a member of cluster {cluster_id} and its data is gone; a node without memory must "
+            "not vote as if it remembered, so let it in anew: "
+            f"ansible-playbook playbooks/rejoin.yml -e elastickv_rejoin_host={node['host']}"
         )
     return (
         f"{node['host']}: is not a member of cluster {cluster_id} yet; "

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -26,20 +26,18 @@ def status_table(info: Mapping[str, Any], containers: Mapping[str, str] | None =
             (node["id"], node["address"], container, role, str(node["term"]), str(node["applied_index"]), lag, remark)
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return [*lines, *verdict(info)]
 
 
 def verdict(info: Mapping[str, Any]) -> list[str]:
     lines = []
+    answer = f"{len(info['answering'])} of {len(info['nodes'])} nodes answer"
     if info["leader"]:
         can_lose = info["can_lose"]
-        lines.append(
-            f"{info['leader']} leads in term {info['term']}; {len(info['answering'])} of {len(info['nodes'])} nodes answer; "
-            f"{can_lose} more may fail"
-        )
+        lines.append(f"{info['leader']} leads in term {info['term']}; {answer}; {can_lose} more may fail")
     else:
-        lines.append(f"No node leads: writes and reads are refused. {len(info['answering'])} of {len(info['nodes'])} nodes answer")
+        lines.append(f"No node leads: writes and reads are refused; {answer}")
     lines.append(f"cluster {info['cluster_id'] or ' and '.join(info['cluster_ids']) or 'not founded'}")
     return [*lines, *(f"problem: {text}" for text in info["problems"])]
 

@@ -85,11 +85,13 @@ def flags(node: Node, settings: Mapping[str, Any]) -> list[str]:
     return command
 
 
-# ---- what is wrong with it --------------------------------------------------------------------------------------------
+# ---- what is wrong with it ------------------------------------------------------------------------------------------
 
 _ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-_OURS = ("raftId", "address", "redisAddress", "dynamoAddress", "raftDataDir", "raftRedisMap", "raftDynamoMap",
-         "raftBootstrap", "raftBootstrapMembers", "metricsAddress", "redisRequirePassFile", "redisRequirePass")  # fmt: skip
+_OURS = (
+    "raftId", "address", "redisAddress", "dynamoAddress", "raftDataDir", "raftRedisMap", "raftDynamoMap",
+    "raftBootstrap", "raftBootstrapMembers", "metricsAddress", "redisRequirePassFile", "redisRequirePass",
+)  # fmt: skip
 
 
 def static_problems(
@@ -145,14 +147,17 @@ def _unknown(host: str, own: Mapping[str, Any], known: set[str]) -> list[str]:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
-            texts.append(f"{host}: unknown variable {name}; {hint}correct or remove it (the names are in roles/*/README.md)")
+            texts.append(
+                f"{host}: unknown variable {name}; {hint}correct or remove it (the names are in roles/*/README.md)"
+            )
     return texts
 
 
 def _identity(node: Node) -> list[str]:
     if _ID.match(node["id"]):
         return []
-    return [f"{node['host']}: elastickv_id \"{node['id']}\" is not usable; use letters, digits, dots, dashes and underscores"]
+    remedy = "use letters, digits, dots, dashes and underscores"
+    return [f'{node["host"]}: elastickv_id "{node["id"]}" is not usable; {remedy}']
 
 
 def _ports(host: str, own: Mapping[str, Any]) -> list[str]:
@@ -186,7 +191,7 @@ def _address(node: Node, nodes: Sequence[Node], resolve: Callable[[str], Any]) -
         return [f'{host}: address "{address}" ({literal}) cannot be a node\'s address; {remedy}']
     machines = {other["machine"] for other in nodes}
     if literal.is_loopback and len(machines) > 1:
-        return [f'{host}: address "{address}" is a loopback address, and the nodes are on {len(machines)} machines; {remedy}']
+        return [f'{host}: address "{address}" is loopback, and the nodes are on {len(machines)} machines; {remedy}']
     return []
 
 
@@ -196,7 +201,7 @@ def _paths(node: Node) -> list[str]:
         path = node[name]
         if not path.startswith("/") or ".." in path.split("/") or len([p for p in path.split("/") if p]) < 2:
             texts.append(
-                f"{node['host']}: elastickv_{name} is \"{path}\"; use an absolute path of at least two levels, "
+                f'{node["host"]}: elastickv_{name} is "{path}"; use an absolute path of at least two levels, '
                 "which belongs to this node alone"
             )
     return texts
@@ -267,7 +272,7 @@ def _firewall(host: str, own: Mapping[str, Any]) -> list[str]:
                 ipaddress.ip_network(str(network), strict=False)
             except ValueError:
                 texts.append(
-                    f"{host}: elastickv_firewall_{name}_networks has \"{network}\"; write a network such as 10.0.0.0/24"
+                    f'{host}: elastickv_firewall_{name}_networks has "{network}"; write a network such as 10.0.0.0/24'
                 )
     return texts
 
@@ -295,16 +300,21 @@ def host_problems(
             )
         elif port["state"] == "taken":
             texts.append(
-                f"{host}: {endpoint} is in use by another program ({port['by']}); stop it or choose another elastickv_{door}_port"
+                f"{host}: {endpoint} is in use by another program ({port['by']}); "
+                f"stop it or choose another elastickv_{door}_port"
             )
     for peer, state in seen["peers"].items():
         if state not in ("open", "refused"):
             texts.append(f"{host}: cannot reach {peer} ({state}); look at routes and firewalls between the two")
     free, least = int(seen["disk"]["free_bytes"]), int(limits["disk_bytes"])
     if free < least:
-        texts.append(f"{host}: {free >> 20} MiB are free for {node['data_path']}, {least >> 20} are needed; make room there")
+        texts.append(
+            f"{host}: {free >> 20} MiB are free for {node['data_path']}, {least >> 20} are needed; make room there"
+        )
     if seen["disk"].get("unwritable"):
-        texts.append(f"{host}: {seen['disk']['measured_at']} cannot be written ({seen['disk']['unwritable']}); mount it writable")
+        texts.append(
+            f"{host}: {seen['disk']['measured_at']} cannot be written ({seen['disk']['unwritable']}); mount it writable"
+        )
     slow = float(seen["disk"].get("fsync_ms") or 0)
     if slow > float(limits["fsync_ms"]):
         texts.append(
@@ -319,8 +329,8 @@ def host_problems(
         apart = max(begin - seen["now"], seen["now"] - end, 0.0)
         if apart > float(limits["clock_seconds"]):
             texts.append(
-                f"{host}: its clock is {apart:.1f} s apart from the controller's, {limits['clock_seconds']} are allowed; "
-                "synchronise both (systemd-timesyncd or chrony)"
+                f"{host}: its clock is {apart:.1f} s apart from the controller's, {limits['clock_seconds']} are "
+                "allowed; synchronise both (systemd-timesyncd or chrony)"
             )
     return list(dict.fromkeys(texts))
 

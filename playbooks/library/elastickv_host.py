@@ -5,6 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
+import os
+import resource
+import socket
+import tempfile
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
 DOCUMENTATION = r"""
 module: elastickv_host
 short_description: Look at a host on which an Elastickv node is to run
@@ -53,7 +64,9 @@ EXAMPLES = r"""
 RETURN = r"""
 now: {description: The host's clock, in seconds since 1970., type: float, returned: always}
 data:
-  description: "State of the data directory (absent, empty, fresh, member, foreign), and from its identity the node_id, instance and cluster_id."
+  description:
+    - State of the data directory (absent, empty, fresh, member, foreign).
+    - From its identity the node_id, instance and cluster_id.
   type: dict
   returned: always
 marker: {description: Content of the marker; empty when there is none., type: dict, returned: always}
@@ -65,17 +78,6 @@ systemd: {description: Whether systemd runs the host., type: bool, returned: alw
 docker_socket: {description: Whether something answers at the engine's socket., type: bool, returned: always}
 nofile: {description: Open files that a process may have., type: int, returned: always}
 """
-
-import contextlib
-import errno
-import json
-import os
-import resource
-import socket
-import tempfile
-import time
-
-from ansible.module_utils.basic import AnsibleModule
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 

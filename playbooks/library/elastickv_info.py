@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.elastickv_admin import IMPORT_PROBLEM, NEEDS, ask, problems, summary, wait_well
+
 DOCUMENTATION = r"""
 module: elastickv_info
 short_description: What the nodes of an Elastickv cluster say about it
@@ -68,16 +71,13 @@ quorum: {description: Voters that a decision needs., type: int, returned: always
 can_lose: {description: Voters that may still fail now., type: int, returned: always}
 answering: {description: IDs of the nodes that answered., type: list, elements: str, returned: always}
 silent: {description: IDs of those that did not., type: list, elements: str, returned: always}
-problems: {description: Why this is no healthy cluster; empty when it is one., type: list, elements: str, returned: always}
+problems: {description: Why this is no healthy cluster., type: list, elements: str, returned: always}
 nodes:
-  description: What each node said (id, address, reachable, state, leader_id, term, commit_index, applied_index, lag, problem, ...).
+  description: What each node said (id, address, reachable, state, leader_id, term, applied_index, lag, problem, ...).
   type: list
   elements: dict
   returned: always
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.elastickv_admin import IMPORT_PROBLEM, NEEDS, ask, problems, summary, wait_well
 
 
 def main() -> None:

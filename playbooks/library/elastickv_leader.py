@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.elastickv_admin import IMPORT_PROBLEM, NEEDS, AdminError, ask, leader_of, summary, transfer
+
 DOCUMENTATION = r"""
 module: elastickv_leader
 short_description: Say which node leads an Elastickv cluster, or which one must not
@@ -52,11 +57,6 @@ RETURN = r"""
 leader: {description: ID of the leader; in check mode the one that would lead., type: str, returned: success}
 previous: {description: ID of the leader before., type: str, returned: success}
 """
-
-import time
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.elastickv_admin import IMPORT_PROBLEM, NEEDS, AdminError, ask, leader_of, summary, transfer
 
 
 def choose(reports: list[dict[str, object]], away_from: str) -> str:

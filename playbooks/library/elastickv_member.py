@@ -5,6 +5,17 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.elastickv_admin import (
+    IMPORT_PROBLEM,
+    NEEDS,
+    AdminError,
+    ask,
+    change,
+    leader_of,
+    summary,
+)
+
 DOCUMENTATION = r"""
 module: elastickv_member
 short_description: Add, promote or remove a member of an Elastickv cluster
@@ -59,17 +70,6 @@ RETURN = r"""
 before: {description: The member as it was; empty when it was none., type: dict, returned: success}
 after: {description: The member as it is, or in check mode would be., type: dict, returned: success}
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.elastickv_admin import (
-    IMPORT_PROBLEM,
-    NEEDS,
-    AdminError,
-    ask,
-    change,
-    leader_of,
-    summary,
-)
 
 
 def plan(member: dict[str, str] | None, state: str, address: str) -> list[str]:

@@ -139,9 +139,9 @@ def ask(nodes: Mapping[str, str], timeout: float) -> list[Report]:
                 _method(channel, "Status", pb.RaftAdminStatusRequest, pb.RaftAdminStatusResponse).future(
                     pb.RaftAdminStatusRequest(), timeout=timeout
                 ),
-                _method(channel, "Configuration", pb.RaftAdminConfigurationRequest, pb.RaftAdminConfigurationResponse).future(
-                    pb.RaftAdminConfigurationRequest(), timeout=timeout
-                ),
+                _method(
+                    channel, "Configuration", pb.RaftAdminConfigurationRequest, pb.RaftAdminConfigurationResponse
+                ).future(pb.RaftAdminConfigurationRequest(), timeout=timeout),
                 _method(channel, "Stats", pb.StatsRequest, pb.StatsResponse).future(pb.StatsRequest(), timeout=timeout),
             )
             for node_id, channel in channels.items()
@@ -237,8 +237,7 @@ def transfer(address: str, target: str, target_address: str, max_lag: int, timeo
     )
     try:
         with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-            _method(
-                channel, "TransferLeadership", pb.RaftAdminTransferLeadershipRequest, pb.RaftAdminTransferLeadershipResponse
-            )(request, timeout=timeout)
+            response = pb.RaftAdminTransferLeadershipResponse
+            _method(channel, "TransferLeadership", type(request), response)(request, timeout=timeout)
     except grpc.RpcError as error:
         raise AdminError(f"TransferLeadership at {address}: {_words(error)}") from None

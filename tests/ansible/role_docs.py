@@ -1,6 +1,6 @@
 """README of each role, made from its argument specs: what is documented is what is checked.
 
-    python -m tests.ansible.role_docs [--check]
+python -m tests.ansible.role_docs [--check]
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def index() -> str:
     lines = [
         "# Roles",
         "",
-        "One job each; `playbooks/site.yml` puts them in order. `elastickv_*` are variables for operators, `_elastickv_*`",
-        "are internal. Made by `python -m tests.ansible.role_docs`.",
+        "One job each; `playbooks/site.yml` puts them in order. `elastickv_*` are variables for operators,",
+        "`_elastickv_*` are internal. Made by `python -m tests.ansible.role_docs`.",
         "",
         "| role | job |",
         "|---|---|",
@@ -87,9 +87,7 @@ def wanted() -> dict[Path, str]:
 
 
 def stale() -> list[Path]:
-    return [
-        file for file, text in wanted().items() if not file.exists() or file.read_text(encoding="utf-8") != text
-    ]
+    return [file for file, text in wanted().items() if not file.exists() or file.read_text(encoding="utf-8") != text]
 
 
 def main() -> int:

@@ -66,7 +66,7 @@ def five(make: Any, **others: dict[str, Any]) -> dict[str, Any]:
     return decide(*(others.get(name) or make(name) for name in NAMES))
 
 
-# ---- FRESH ------------------------------------------------------------------------------------------------------------
+# ---- FRESH ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("data", [ABSENT, EMPTY])
@@ -83,7 +83,7 @@ def test_a_fresh_cluster_is_not_founded_while_a_host_cannot_be_seen(silent: str)
     assert "--limit" in found["refusals"][0]
 
 
-# ---- INTERRUPTED ------------------------------------------------------------------------------------------------------
+# ---- INTERRUPTED ----------------------------------------------------------------------------------------------------
 
 
 def test_containers_without_a_cluster_are_an_interrupted_deployment_that_founds() -> None:
@@ -116,7 +116,7 @@ def test_an_interrupted_deployment_is_not_resumed_while_a_host_cannot_be_seen() 
     assert five(node, n1=node("n1", EMPTY, "running", live=""), n5=unreachable("n5"))["proceed"] is False
 
 
-# ---- RUNNING ----------------------------------------------------------------------------------------------------------
+# ---- RUNNING --------------------------------------------------------------------------------------------------------
 
 
 def test_a_running_cluster_needs_nothing() -> None:
@@ -136,7 +136,7 @@ def test_a_running_cluster_bears_a_host_that_cannot_be_seen() -> None:
     assert found["warnings"] == ["n4: cannot be reached and stays as it is"]
 
 
-# ---- STOPPED ----------------------------------------------------------------------------------------------------------
+# ---- STOPPED --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("container", ["stopped", "absent"])
@@ -156,7 +156,7 @@ def test_a_stopped_cluster_is_not_started_while_a_host_cannot_be_seen() -> None:
     assert five(down, n2=unreachable("n2"))["proceed"] is False
 
 
-# ---- PARTIAL ----------------------------------------------------------------------------------------------------------
+# ---- PARTIAL --------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_missing_of_a_cluster_is_started() -> None:
@@ -181,7 +181,7 @@ def test_a_new_host_beside_a_cluster_is_let_in_and_not_merely_started() -> None:
     assert "n6: is not a member" in found["refusals"][0]
 
 
-# ---- CONFLICT ---------------------------------------------------------------------------------------------------------
+# ---- CONFLICT -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,8 @@ def test_a_new_host_beside_a_cluster_is_let_in_and_not_merely_started() -> None:
 def test_pieces_that_do_not_belong_together_are_a_conflict(stranger: dict[str, Any], words: str) -> None:
     for others in (well, down):
         found = five(others, n3=stranger)
-        assert (found["verdict"], found["proceed"], found["bootstrap"], found["start"]) == ("CONFLICT", False, False, [])
+        assert (found["verdict"], found["proceed"], found["bootstrap"]) == ("CONFLICT", False, False)
+        assert found["start"] == []
         assert any(words in text for text in found["refusals"]), found["refusals"]
         assert all("n3" in text or "n1" in text for text in found["refusals"])
 
@@ -208,7 +209,7 @@ def test_foreign_files_stop_a_founding() -> None:
     assert (found["verdict"], found["bootstrap"]) == ("CONFLICT", False)
 
 
-# ---- all of it --------------------------------------------------------------------------------------------------------
+# ---- all of it ------------------------------------------------------------------------------------------------------
 
 
 def test_nothing_is_ever_founded_where_a_cluster_was_seen() -> None:
