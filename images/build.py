@@ -141,7 +141,8 @@ def make_base(kind: str, *, fresh: bool) -> None:
         origin = _bootstrapped()
     say(f"making {BASE} from {origin}, with Debian's packages")
     with tempfile.TemporaryDirectory(prefix="elastickv-base-") as empty:
-        docker_build(HERE / "base.Dockerfile", [f"{BASE}-layers"], Path(empty), inputs, ORIGIN=origin)
+        # Without the builder's memory: it would bring back the packages of the last time.
+        docker_build(HERE / "base.Dockerfile", [f"{BASE}-layers"], Path(empty), inputs, ["--no-cache"], ORIGIN=origin)
     # One layer: what the second has removed or replaced in the first would else be carried along for ever.
     _flatten(f"{BASE}-layers", BASE, inputs)
     if origin == BOOTSTRAPPED:
