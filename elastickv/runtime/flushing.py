@@ -188,8 +188,18 @@ class Flushing:
         return future
 
     def _done(self, mark: Applied, error: Exception | None) -> None:
-        group = self._group
         self.busy = False
+        try:
+            self._conclude(mark, error)
+        finally:
+            # Whoever waits must hear of the end, whatever went wrong with it.
+            idle, self._idle = self._idle, []
+            for future in idle:
+                if not future.done():
+                    future.set_result(None)
+
+    def _conclude(self, mark: Applied, error: Exception | None) -> None:
+        group = self._group
         if error is None:
             group.view.frozen = None
             self.flushed_index = mark.index
@@ -202,10 +212,6 @@ class Flushing:
         else:
             _log.critical("the state cannot be written", exc_info=error)
             group.fatal(f"the state cannot be written: {error}")
-        idle, self._idle = self._idle, []
-        for future in idle:
-            if not future.done():
-                future.set_result(None)
 
     async def _when_idle(self) -> None:
         future: asyncio.Future[None] = self._group.loop.create_future()
@@ -244,6 +250,8 @@ class Flushing:
 
     def _cut_log(self) -> None:
         group = self._group
+        if group.stopping:
+            return  # the log writer has ended, or is about to; the next start finds the same place to cut
         settings = group.settings
         marks = self._marks
         # What is kept for followers that lag is limited in entries and in bytes, whichever is less.

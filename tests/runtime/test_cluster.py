@@ -97,7 +97,7 @@ async def test_a_node_that_lost_its_disk_is_recognised_and_can_be_replaced(tmp_p
         assert returned.group.data_dir.cluster_id in ("", cluster_id), "it founded no cluster of its own"
         control = leader.control
         await control.remove_member(lost, 0)
-        await control.add_voter(lost, nodes.members[lost].address, 0)
+        await control.add_voter(lost, nodes.members[lost].address, 0, timeout=20)
         await nodes.converged()
         assert returned.group.view.get(b"k2") == b"v2"
         assert returned.control.status().problem == ""

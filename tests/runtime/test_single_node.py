@@ -105,6 +105,17 @@ async def test_the_log_is_cut_behind_the_flush_and_a_restart_still_works(tmp_pat
         assert [await store.execute(get(b"k%d" % number)) for number in range(100)] == [b"v"] * 100
 
 
+async def test_stopping_with_a_log_that_is_due_to_be_cut_ends(tmp_path: Path) -> None:
+    """The last flush comes after the log writer has ended, so nothing may be asked of it any more."""
+    async with asyncio.timeout(10):
+        async with node(tmp_path, snapshot_entries=1, log_retain=0, flush_interval=1000.0) as (group, store):
+            for number in range(20):
+                await store.execute(put(b"k%d" % number, b"v"))
+            assert group.log.first_index() == 1
+    async with node(tmp_path) as (_, store):
+        assert await store.execute(get(b"k19")) == b"v"
+
+
 async def test_a_snapshot_cuts_the_log(tmp_path: Path) -> None:
     async with node(tmp_path) as (group, store):
         await store.execute(put(b"k", b"v"))
