@@ -108,17 +108,11 @@ def files_below(*roots: Path) -> Iterator[Path]:
         yield from sorted(path for path in ([root] if root.is_file() else root.rglob("*")) if path.is_file())
 
 
-def docker_build(dockerfile: Path, tags: Sequence[str], context: Path, inputs: str, **arguments: str) -> None:
-    command = [
-        "docker",
-        "build",
-        "--quiet",
-        "--force-rm",
-        "--file",
-        str(dockerfile),
-        "--label",
-        f"{INPUTS_LABEL}={inputs}",
-    ]
+def docker_build(
+    dockerfile: Path, tags: Sequence[str], context: Path, inputs: str, options: Sequence[str] = (), **arguments: str
+) -> None:
+    command = ["docker", "build", "--quiet", "--force-rm", "--file", str(dockerfile), *options]
+    command += ["--label", f"{INPUTS_LABEL}={inputs}"]
     for name, value in arguments.items():
         command += ["--build-arg", f"{name}={value}"]
     for tag in tags:
