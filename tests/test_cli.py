@@ -46,7 +46,10 @@ def test_version(argument: str) -> None:
             ["--redisMaxClients", "many"],
             'elastickv: invalid value "many" for flag -redisMaxClients: a whole number is expected',
         ),
-        (["server"], 'elastickv: unexpected argument "server"; the subcommands are serve, status, drill, version and help'),
+        (
+            ["server"],
+            'elastickv: unexpected argument "server"; the subcommands are serve, status, drill, version and help',
+        ),
         (["version", "now"], 'elastickv: unexpected argument "now"'),
         (["status", "--address", ":50051"], "an empty host leads nowhere"),
         (["status", "--timeout", "soon"], 'elastickv: invalid value "soon" for flag -timeout: a duration is expected'),
