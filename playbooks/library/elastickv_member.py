@@ -134,16 +134,16 @@ def main() -> None:
 
     from elastickv.pb import raftadmin_pb2 as pb
 
-    requests = {
-        "AddVoter": lambda: pb.AddVoterRequest(id=p["id"], address=p["address"]),
-        "AddNonvoter": lambda: pb.AddNonvoterRequest(id=p["id"], address=p["address"]),
-        "DemoteVoter": lambda: pb.DemoteVoterRequest(id=p["id"]),
-        "RemoveServer": lambda: pb.RemoveServerRequest(id=p["id"]),
+    request_of = {
+        "AddVoter": pb.AddVoterRequest(id=p["id"], address=p["address"]),
+        "AddNonvoter": pb.AddNonvoterRequest(id=p["id"], address=p["address"]),
+        "DemoteVoter": pb.DemoteVoterRequest(id=p["id"]),
+        "RemoveServer": pb.RemoveServerRequest(id=p["id"]),
     }
     try:
         for step in steps:
             leader = leader_of(ask(p["nodes"], 2)) or {}
-            change(leader.get("address", ""), step, requests[step](), p["timeout"])
+            change(leader.get("address", ""), step, request_of[step], p["timeout"])
     except AdminError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 IMPORT_PROBLEM = ""
@@ -116,7 +116,7 @@ def problems(reports: Sequence[Report], expected: Mapping[str, str], commit: int
 # ---- asking ---------------------------------------------------------------------------------------------------------
 
 
-def _method(channel: Any, name: str, request: Any, response: Any) -> Callable[..., Any]:
+def _method(channel: Any, name: str, request: Any, response: Any) -> Any:
     return channel.unary_unary(
         f"/RaftAdmin/{name}", request_serializer=request.SerializeToString, response_deserializer=response.FromString
     )
@@ -146,9 +146,9 @@ def ask(nodes: Mapping[str, str], timeout: float) -> list[Report]:
             )
             for node_id, channel in channels.items()
         }
-        reports = []
+        reports: list[Report] = []
         for node_id, (status, configuration, stats) in calls.items():
-            base = {"id": node_id, "address": nodes[node_id]}
+            base: Report = {"id": node_id, "address": nodes[node_id]}
             try:
                 reports.append(base | _report(status.result(), configuration.result(), stats.result().stats))
             except grpc.RpcError as error:
