@@ -18,6 +18,8 @@ MINUTES_OF_SOAK ?= 30
 # Rounds of `make failover`.
 KILLS ?= 30
 TRANSFERS ?= 20
+# Where `make image` puts an archive for sites without a registry; empty: none.
+ARCHIVE ?=
 # Where `make cluster` puts its five nodes: this address and the following ones.
 BASE ?= 127.0.0.11
 
@@ -54,6 +56,7 @@ lint: $(READY) ## ruff
 .PHONY: types
 types: $(READY) ## mypy --strict
 	@mypy
+	@MYPYPATH=images mypy images/*.py
 
 .PHONY: imports
 imports: $(READY) ## which room may know which
@@ -101,6 +104,10 @@ cluster-status: $(READY) ## how those nodes are
 .PHONY: cluster-stop
 cluster-stop: $(READY) ## end those nodes
 	@$(PYTHON) -m tests.kit.local_cluster stop
+
+.PHONY: image
+image: $(READY) ## elastickv:<version> and :latest; ARCHIVE=dist also writes the archive and SHA256SUMS
+	@$(PYTHON) images/build.py $(if $(ARCHIVE),--archive $(ARCHIVE))
 
 .PHONY: proto
 proto: $(READY) ## elastickv/pb from proto/
