@@ -2,9 +2,9 @@
 
 Asked every few seconds on every node, so it must cost next to nothing: one GET, the standard library, no imports of
 the store. Where to ask is read from the command line and the environment of process 1, by the same rules: the last flag
-wins, then the environment, then the default; a --config file is not read, so an address that stands only there needs its
-flag here. A node whose metrics door is off is asked whether its gRPC door still accepts connections, which is the most
-that can be known so cheaply.
+wins, then the environment, then the default; a --config file is not read, so an address that stands only there needs
+its flag here. A node whose metrics door is off is asked whether its gRPC door still accepts connections, which is the
+most that can be known so cheaply.
 """
 
 import os
