@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import json
 import os
 import resource
@@ -76,6 +77,7 @@ disk: {description: "free_bytes, and fsync_ms when it was measured.", type: dict
 memory_bytes: {description: Memory of the host., type: int, returned: always}
 systemd: {description: Whether systemd runs the host., type: bool, returned: always}
 docker_socket: {description: Whether something answers at the engine's socket., type: bool, returned: always}
+docker_usable: {description: Whether it answers and Ansible's Docker modules can ask it., type: bool, returned: always}
 nofile: {description: Open files that a process may have., type: int, returned: always}
 """
 
@@ -256,6 +258,7 @@ def main() -> None:
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         systemd=os.path.isdir("/run/systemd/system"),
         docker_socket=answers(DOCKER_SOCKET),
+        docker_usable=answers(DOCKER_SOCKET) and importlib.util.find_spec("requests") is not None,
         nofile=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
     )
 
