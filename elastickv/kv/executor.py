@@ -31,6 +31,8 @@ from elastickv.kv.effects import encode
 from elastickv.kv.view import Batch, View
 
 GATHER_SECONDS = 0.001
+GATHER_WRITES = 256
+"""See `Executor.committed`."""
 
 
 class Replicator(Protocol):
@@ -257,14 +259,19 @@ class Executor:
     def committed(self, batch: Batch) -> None:
         """The batch is applied: its replies may go out, and the next one may travel."""
         # Clients that now get their replies are likely to send the next request at once, and one entry with all of them
-        # costs less than two: wait for as many bursts as were answered, but not longer than a moment.
-        self._expected = len(batch.waiters)
+        # costs less than two: wait for as many bursts as were answered, but not longer than a moment. Not after an
+        # entry that was large already: then it is better that the next one travels while those are executed.
+        small = len(batch.puts) < GATHER_WRITES
+        self._expected = len(batch.waiters) if small else 0
         self._gather_number += 1
         number = self._gather_number
         for waiter in batch.waiters:
             waiter.release(batch)
         batch.waiters.clear()
-        self._later(GATHER_SECONDS, lambda: self._gathered(number))
+        if small:
+            self._later(GATHER_SECONDS, lambda: self._gathered(number))
+        elif self.view.forming:
+            self.seal()
 
     def _gathered(self, number: int) -> None:
         if number == self._gather_number:

@@ -9,7 +9,7 @@ import pytest
 from elastickv.clock import ManualClock
 from elastickv.errors import Fault, KvError
 from elastickv.kv.effects import decode
-from elastickv.kv.executor import Executor, ReadRound
+from elastickv.kv.executor import GATHER_WRITES, Executor, ReadRound
 from elastickv.kv.hybrid_clock import HybridClock
 from elastickv.kv.view import Batch, View
 
@@ -175,6 +175,18 @@ def test_the_next_entry_does_not_wait_long(bench: Bench) -> None:
     bench.pass_time()
     assert len(bench.log.entries) == 2
     bench.pass_time()
+    assert len(bench.log.entries) == 2
+
+
+def test_after_a_large_entry_the_next_one_leaves_at_once(bench: Bench) -> None:
+    for number in range(GATHER_WRITES):
+        bench.write(b"k%d" % number)
+    bench.end_turn()
+    bench.write(b"next")
+    bench.end_turn()
+    own = bench.executor.take_own(1, 3)
+    assert own is not None
+    bench.executor.committed(own[0])
     assert len(bench.log.entries) == 2
 
 
