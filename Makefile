@@ -39,7 +39,7 @@ $(READY): requirements.lock pyproject.toml .ci/setup
 check: static unit ## format, lint, types, imports, generated code, unit tests
 
 .PHONY: static
-static: format-check lint types imports generated
+static: format-check lint types imports generated playbooks-lint
 
 .PHONY: format
 format: $(READY) ## rewrite the sources in the one format
@@ -65,6 +65,12 @@ imports: $(READY) ## which room may know which
 .PHONY: generated
 generated: $(READY)
 	@$(PYTHON) proto/generate.py --check || { echo "run: make proto"; exit 1; }
+
+.PHONY: playbooks-lint
+playbooks-lint: $(READY) ## ansible-lint (profile production), yamllint, READMEs of roles against their argument specs
+	@ansible-lint --offline -q
+	@yamllint -s .ansible-lint .yamllint site.yml playbooks/*.yml roles inventories
+	@$(PYTHON) -m tests.ansible.role_docs --check
 
 .PHONY: unit
 unit: $(READY) ## the tests that need no processes
@@ -114,7 +120,8 @@ proto: $(READY) ## elastickv/pb from proto/
 	@$(PYTHON) proto/generate.py
 
 .PHONY: docs
-docs: $(READY) ## docs/flags.md from the declarations of the settings
+docs: $(READY) ## docs/flags.md from the declarations of the settings, READMEs of roles from their specs
+	@$(PYTHON) -m tests.ansible.role_docs
 	@$(PYTHON) -c 'import elastickv.config as c; open("docs/flags.md", "w", encoding="utf-8").write(c.markdown())'
 
 .PHONY: lock
