@@ -98,7 +98,7 @@ class Executor:
         *,
         request_timeout: float,
         window: int = 1,
-        full_batch_writes: int = 8192,
+        full_batch_writes: int = 256,
         full_batch_bytes: int = 1 << 20,
     ) -> None:
         self.view = view
