@@ -2,7 +2,7 @@
 
     python images/dockerd.py [start|stop|status]
 
-`make image` and `make cluster` call this first, so that a fresh machine needs no preparation. What is done is said
+`make image` calls this first, so that a fresh machine needs no preparation. What is done is said
 before it is done, and only root on a system with apt gets something installed: Debian's own package, docker.io.
 
 Where systemd runs, it is asked to start its docker.service. Where there is no init system (a container, a minimal VM)
