@@ -1,6 +1,6 @@
 """The guide for a cluster on several machines, sections 3 to 7 and the clean-up, word for word.
 
-The blocks below are the guide's own. They run in one shell per "VM" (see `tests.kit.guide_vm`), as an operator would
+The blocks below are the guide's own, but for the image's name. They run in one shell per "VM" (see `tests.kit.guide_vm`), as an operator would
 paste them.
 """
 
@@ -23,7 +23,7 @@ REQUEST_TIMEOUT = 5.0
 MARGIN = 2.5
 """For starting programs on a busy machine, on top of the node's own deadline."""
 
-PULL = "docker pull ghcr.io/bootjp/elastickv:latest"
+PULL = "docker pull elastickv:latest"
 
 PREPARE = "sudo mkdir -p /var/lib/elastickv"
 
@@ -41,7 +41,7 @@ docker run -d \
   --restart unless-stopped \
   --network host \
   -v /var/lib/elastickv:/var/lib/elastickv \
-  ghcr.io/bootjp/elastickv:latest /app \
+  elastickv:latest /app \
   --address "10.0.0.11:50051" \
   --redisAddress "10.0.0.11:6379" \
   --dynamoAddress "10.0.0.11:8000" \
@@ -60,7 +60,7 @@ docker run -d \
   --restart unless-stopped \
   --network host \
   -v /var/lib/elastickv:/var/lib/elastickv \
-  ghcr.io/bootjp/elastickv:latest /app \
+  elastickv:latest /app \
   --address "10.0.0.12:50051" \
   --redisAddress "10.0.0.12:6379" \
   --dynamoAddress "10.0.0.12:8000" \

@@ -72,7 +72,6 @@ class Machine:
         for theirs, ours in (
             ('"${GRPCURL_IMG}"', f"{IMAGE} grpcurl"),
             ("fullstorydev/grpcurl:v1.9.3", f"{IMAGE} grpcurl"),
-            ("ghcr.io/bootjp/elastickv:latest", IMAGE),
             ("10.0.0.", NETWORK),
             ("docker rm -f elastickv", f"docker rm -f {self.name}"),
             ("docker stop elastickv", f"docker stop {self.name}"),
