@@ -1,7 +1,7 @@
 """The guide for a cluster on several machines, sections 3 to 7 and the clean-up, word for word.
 
-The blocks below are the guide's own, but for the image's name. They run in one shell per "VM" (see `tests.kit.guide_vm`), as an operator would
-paste them.
+The blocks below are the guide's own, but for the image's name. They run in one shell per "VM" (see
+`tests.kit.guide_vm`), as an operator would paste them.
 """
 
 from __future__ import annotations
