@@ -12,7 +12,6 @@ import gc
 import logging
 import random
 import signal
-from collections.abc import Callable
 
 import uvloop
 
@@ -80,13 +79,13 @@ class Node:
         self.store = GroupStore(self.group)
         self.control = GroupControl(self.group, self.request_stop)
         self.grpc_counts = GrpcCounts()
-        contact_limit = 3 * raft.election_timeout
+        self._contact_limit = 3 * raft.election_timeout
         self.grpc = GrpcServer(
             settings.grpc,
             self.store,
             self.control,
             request_timeout=settings.node.request_timeout,
-            contact_limit_seconds=contact_limit,
+            contact_limit_seconds=self._contact_limit,
             handlers=(self.transport.handlers(),),
             options=self.transport.settings.server_options(),
             service_names=(PEER_SERVICE,),
@@ -107,12 +106,8 @@ class Node:
         self.group.executor.before_proposal.append(self.databases.save_sizes)
         self.dynamo = DynamoServer()
         self.metrics = Metrics(raft.id, str(settings.grpc.address))
-        live: Callable[[], Health] = lambda: liveness(self.control.status())  # noqa: E731  # a name for two uses
-        ready: Callable[[], Health] = lambda: readiness(  # noqa: E731
-            self.control.status(), contact_limit_seconds=contact_limit
-        )
-        self._register_metrics(live, ready)
-        self.metrics_server = MetricsServer(self.metrics, live, ready, token=settings.metrics.token)
+        self._register_metrics()
+        self.metrics_server = MetricsServer(self.metrics, self._live, self._ready, token=settings.metrics.token)
         self._background: asyncio.Task[None] | None = None
 
     def _on_fatal(self, reason: str) -> None:
@@ -123,11 +118,17 @@ class Node:
         """Begin the orderly stop."""
         self.stop_requested.set()
 
-    def _register_metrics(self, live: Callable[[], Health], ready: Callable[[], Health]) -> None:
+    def _live(self) -> Health:
+        return liveness(self.control.status())
+
+    def _ready(self) -> Health:
+        return readiness(self.control.status(), contact_limit_seconds=self._contact_limit)
+
+    def _register_metrics(self) -> None:
         metrics, group = self.metrics, self.group
         metrics.register_source(ClusterPoints(self.control))
         metrics.register_source(self.grpc_counts)
-        metrics.register_source(health(live, ready))
+        metrics.register_source(health(self._live, self._ready))
         metrics.register_source(redis_commands(lambda: self.redis.state.commands))
         redis = self.redis.state.stats
         metrics.register_value(m.REDIS_CLIENTS, lambda: len(self.redis.hub.clients))

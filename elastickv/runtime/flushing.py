@@ -291,13 +291,7 @@ class Flushing:
             self._clear_disk_full()
         elif self.disk_full and not self.busy and group.view.frozen is not None:
             self._retry_at = 0.0
-            self._begin_again()
-
-    def _begin_again(self) -> None:
-        """Try the failed flush once more."""
-        if self._group.machine.index == self.flushed_index:
-            return
-        self._begin()
+            self._begin()
 
     def disk_trouble(self, reason: str) -> None:
         """The log writer met a full disk; it retries by itself."""

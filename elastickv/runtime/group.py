@@ -52,7 +52,6 @@ from elastickv.storage.engine import Applied
 from elastickv.storage.lmdb_engine import LmdbEngine
 from elastickv.storage.lmdb_log import LmdbLog
 from elastickv.storage.log_writer import LogWriter
-from elastickv.storage.snapshot_file import repair_install
 from elastickv.transport.base import Hello, PeerTransport, Refusal
 
 _log = logging.getLogger(__name__)
@@ -143,7 +142,6 @@ class Group:
         self.loop = loop
         self.waiting = Waiting(loop)
         self.gate = Gate(settings.node_id, self.hello, self._adopt_cluster)
-        repair_install(data_dir.state_dir)
         self.engine = self.open_engine()
         self.log = GroupLog(data_dir.log_dir, first_map_bytes=settings.map_bytes, cache_bytes=settings.log_cache_bytes)
         self._reconcile()
