@@ -5,6 +5,7 @@ knows them all, so that no two owners can meet.
 
     R <generation:4> <hash:8> <key>              a Redis key's record (see redis_api.values.database)
     X <deadline ms:8> <the R key>                expiry index, ordered by deadline; empty value
+    D <kind:1> …                                 DynamoDB's catalog, items, indexes and streams (dynamodb_api.tables)
     r <key> / h <key> <inverted ts> / p …        RawKV: current records, versions, purge index (see kv.raw)
     m <name>                                     small facts of the cluster, one record each
 
@@ -23,6 +24,7 @@ from xxhash import xxh3_64_digest
 REDIS: Final = b"R"
 EXPIRY: Final = b"X"
 META: Final = b"m"
+DYNAMO: Final = b"D"
 
 MAX_ENGINE_KEY: Final = 511
 """LMDB's limit."""

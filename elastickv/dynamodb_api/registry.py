@@ -1,0 +1,84 @@
+"""One declaration per operation: its name, the shape of its request, and its body.
+
+    @operation("GetItem", shape=Shape(TableName=required(TABLE_NAME), Key=required(KEY)))
+    def get_item(call: Call) -> dict[str, Any]: ...
+
+A body is a plain function: it runs synchronously on the leader, on `call.view`, after `call.request` has passed its
+shape, and returns what becomes the JSON answer. What it raises undoes what it wrote. The router, the metrics and the
+table of operations in `docs/dynamodb.md` read everything from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from elastickv.dynamodb_api.shapes import Shape
+from elastickv.kv.view import View
+
+DYNAMODB: Final = "DynamoDB_20120810"
+STREAMS: Final = "DynamoDBStreams_20120810"
+
+
+class Call:
+    """One request on its way through a body."""
+
+    __slots__ = ("account", "now_ms", "region", "request", "view")
+
+    def __init__(
+        self, view: View, request: dict[str, Any], *, region: str = "us-east-1", account: str = "000000000000"
+    ) -> None:
+        self.view = view
+        self.request = request
+        """Checked by the operation's shape; unknown members and nulls are gone."""
+        self.now_ms = view.now_ms
+        """The leader's wall clock for this burst, Unix milliseconds."""
+        self.region = region
+        """From the request's credential scope: what ARNs of the answer say."""
+        self.account = account
+
+
+Answer = Mapping[str, Any]
+Body = Callable[[Call], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    name: str
+    shape: Shape
+    body: Body
+    write: bool
+    """It may change something: our own forwarding never sends it twice."""
+    service: str = DYNAMODB
+    summary: str = ""
+    notes: tuple[str, ...] = ()
+    """Where it differs from AWS, for the generated table."""
+
+    @property
+    def target(self) -> str:
+        """The value of X-Amz-Target."""
+        return f"{self.service}.{self.name}"
+
+
+class Registry(dict[str, Operation]):
+    """All operations by target."""
+
+    def operation(
+        self, name: str, *, shape: Shape, write: bool = True, service: str = DYNAMODB, notes: tuple[str, ...] = ()
+    ) -> Callable[[Body], Body]:
+        """Declare the decorated function as the body of `name`. ValueError at import when it is declared twice."""
+
+        def declare(body: Body) -> Body:
+            summary = (body.__doc__ or "").strip().split("\n")[0]
+            one = Operation(name, shape, body, write, service, summary, notes)
+            if one.target in self:
+                raise ValueError(f"{one.target}: declared twice")
+            self[one.target] = one
+            return body
+
+        return declare
+
+
+OPERATIONS: Final = Registry()
+operation: Final = OPERATIONS.operation
