@@ -4,6 +4,7 @@ Every key starts with one byte that says whose it is. Within a prefix each owner
 knows them all, so that no two owners can meet.
 
     R <generation:4> <hash:8> <key>              a Redis key's record (see redis_api.values.database)
+    E <incarnation:8> <subkey>                   an element of a split collection (see redis_api.values.collections)
     X <deadline ms:8> <the R key>                expiry index, ordered by deadline; empty value
     D <kind:1> …                                 DynamoDB's catalog, items, indexes and streams (dynamodb_api.tables)
     r <key> / h <key> <inverted ts> / p …        RawKV: current records, versions, purge index (see kv.raw)
@@ -22,6 +23,7 @@ from typing import Final
 from xxhash import xxh3_64_digest
 
 REDIS: Final = b"R"
+ELEMENT: Final = b"E"
 EXPIRY: Final = b"X"
 META: Final = b"m"
 DYNAMO: Final = b"D"

@@ -17,6 +17,7 @@ from elastickv.redis_api.commands.bitmaps import bit_offset
 from elastickv.redis_api.errors import SYNTAX, RedisError
 from elastickv.redis_api.registry import COMMANDS, ONE_KEY, Flag, Reply
 from elastickv.redis_api.session import Call
+from elastickv.redis_api.values import events
 from elastickv.redis_api.values.records import RecordType
 
 _BAD_TYPE: Final = RedisError(
@@ -164,6 +165,8 @@ def bitfield(call: Call) -> Reply:
         call.db.store(name, RecordType.STRING, data, edited=True)
     elif changed:
         call.db.rewrite(record, data, edited=True)
+    if changed:
+        call.db.notify(events.STRING, b"setbit", name)
     return replies
 
 

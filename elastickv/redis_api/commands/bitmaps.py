@@ -11,6 +11,7 @@ from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.errors import SYNTAX, RedisError
 from elastickv.redis_api.registry import COMMANDS, ONE_KEY, Flag, KeySpan, Reply
 from elastickv.redis_api.session import Call
+from elastickv.redis_api.values import events
 from elastickv.redis_api.values.records import RecordType
 
 BAD_OFFSET: Final = RedisError(b"ERR bit offset is not an integer or out of range")
@@ -53,6 +54,7 @@ def setbit(call: Call) -> Reply:
     record = call.db.string_record(name)
     if record is None:
         call.db.store(name, RecordType.STRING, bytes(at) + bytes((mask if bit else 0,)), edited=True)
+        call.db.notify(events.STRING, b"setbit", name)
         return 0
     old = record.view
     byte = old[at] if at < len(old) else 0
@@ -60,6 +62,7 @@ def setbit(call: Call) -> Reply:
     if changed != byte or at >= len(old) or not record.edited:
         gap = bytes(max(at - len(old), 0))
         call.db.rewrite(record, old[:at], gap, bytes((changed,)), old[at + 1 :], edited=True)
+        call.db.notify(events.STRING, b"setbit", name)
     return int(bool(byte & mask))
 
 
@@ -213,6 +216,7 @@ def bitop(call: Call) -> Reply:
     result = bits.combine(operation, [record.view if record is not None else b"" for record in records])
     if result:
         call.db.store(destination, RecordType.STRING, result, edited=True)
-    else:
-        call.db.delete(destination)
+        call.db.notify(events.STRING, b"set", destination)
+    elif call.db.delete(destination):
+        call.db.notify(events.GENERIC, b"del", destination)
     return len(result)

@@ -83,6 +83,18 @@ def _attribute(name: str, attribute: str, parse: Callable[[str], object] | None)
     return Parameter(name, lambda state: getattr(state, attribute), parse, store)
 
 
+def _limit(name: str, attribute: str, parse: Callable[[str], object], alias: str = "") -> list[Parameter]:
+    """Up to where collections keep a compact encoding; `alias` is the older name."""
+
+    def store(state: ServerState, value: object) -> None:
+        setattr(state.databases.limits, attribute, value)
+
+    def show(state: ServerState) -> object:
+        return getattr(state.databases.limits, attribute)
+
+    return [Parameter(one, show, parse, store) for one in (name, alias) if one]
+
+
 def _fixed(name: str, value: object) -> Parameter:
     return Parameter(name, lambda _: value)
 
@@ -100,6 +112,8 @@ def _set_latency_threshold(state: ServerState, value: object) -> None:
 
 _INT_MAX: Final = (1 << 31) - 1
 _LONG_MAX: Final = (1 << 63) - 1
+_COUNT: Final = _integer(0, _LONG_MAX)
+_BYTES: Final = _memory(0, _LONG_MAX)
 
 PARAMETERS: Final[dict[str, Parameter]] = {
     parameter.name: parameter
@@ -132,6 +146,17 @@ PARAMETERS: Final[dict[str, Parameter]] = {
         Parameter("databases", lambda state: len(state.databases.numbered)),
         Parameter("dir", lambda state: state.facts.data_dir),
         _fixed("latency-tracking", "yes"),
+        *_limit("hash-max-listpack-entries", "hash_entries", _COUNT, "hash-max-ziplist-entries"),
+        *_limit("hash-max-listpack-value", "hash_value", _BYTES, "hash-max-ziplist-value"),
+        *_limit("set-max-intset-entries", "set_intset_entries", _COUNT),
+        *_limit("set-max-listpack-entries", "set_entries", _COUNT),
+        *_limit("set-max-listpack-value", "set_value", _COUNT),
+        *_limit("zset-max-listpack-entries", "zset_entries", _COUNT, "zset-max-ziplist-entries"),
+        *_limit("zset-max-listpack-value", "zset_value", _BYTES, "zset-max-ziplist-value"),
+        *_limit("list-max-listpack-size", "list_size", _integer(-_INT_MAX - 1, _INT_MAX), "list-max-ziplist-size"),
+        *_limit("list-compress-depth", "list_compress_depth", _integer(0, _INT_MAX)),
+        *_limit("stream-node-max-bytes", "stream_node_bytes", _BYTES),
+        *_limit("stream-node-max-entries", "stream_node_entries", _COUNT),
         # redis-benchmark, redis-py and exporters ask for these.
         _fixed("save", ""),
         _fixed("appendonly", "yes"),

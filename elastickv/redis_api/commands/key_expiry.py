@@ -14,6 +14,7 @@ from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.errors import RedisError
 from elastickv.redis_api.registry import COMMANDS, ONE_KEY, Flag, Reply
 from elastickv.redis_api.session import Call
+from elastickv.redis_api.values import events
 
 _HISTORY: Final = (("7.0.0", "Options NX, XX, GT and LT."),)
 _CONDITIONS: Final = frozenset((b"NX", b"XX", b"GT", b"LT"))
@@ -38,9 +39,11 @@ def _expire(call: Call, name: str, unit: int, base: int) -> Reply:
     if record is None or not _holds(conditions, record.deadline, deadline):
         return 0
     if deadline <= call.view.now_ms:
-        call.db.delete(argv[1])
+        call.db.remove(record)
+        call.db.notify(events.GENERIC, b"del", argv[1])
     else:
         call.db.set_deadline(record, deadline)
+        call.db.notify(events.GENERIC, b"expire", argv[1])
     return 1
 
 
@@ -154,6 +157,7 @@ def persist(call: Call) -> Reply:
     if record is None or not record.deadline:
         return 0
     call.db.set_deadline(record, 0)
+    call.db.notify(events.GENERIC, b"persist", call.argv[1])
     return 1
 
 

@@ -16,6 +16,7 @@ from elastickv.redis_api.errors import BUSY_KEY, SYNTAX, RedisError, unknown_sub
 from elastickv.redis_api.registry import COMMANDS, NO_KEYS, ONE_KEY, Flag, KeySpan, Reply
 from elastickv.redis_api.replies import OK, Simple
 from elastickv.redis_api.session import Call
+from elastickv.redis_api.values import events
 from elastickv.redis_api.values.records import TYPE_NAMES, Record, RecordType
 
 _SECOND: Final = KeySpan(2, 2, 1)
@@ -221,9 +222,11 @@ def restore(call: Call) -> Reply:
     deadline = ttl if absolute or not ttl else ttl + call.view.now_ms
     # Redis lets the sum wrap around to the distant past.
     if deadline and (deadline <= call.view.now_ms or deadline >= 1 << 63):
-        call.db.delete(name)
+        if call.db.delete(name):
+            call.db.notify(events.GENERIC, b"del", name)
     else:
         call.db.set_string(name, value, deadline)
+        call.db.notify(events.GENERIC, b"restore", name)
     return OK
 
 

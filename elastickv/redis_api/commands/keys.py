@@ -21,8 +21,9 @@ from elastickv.redis_api.errors import (
 from elastickv.redis_api.registry import ALL_KEYS, COMMANDS, NO_KEYS, ONE_KEY, Flag, KeySpan, Reply
 from elastickv.redis_api.replies import OK, Simple
 from elastickv.redis_api.session import Call
+from elastickv.redis_api.values import events
 from elastickv.redis_api.values.database import Database
-from elastickv.redis_api.values.records import TYPE_NAMES
+from elastickv.redis_api.values.records import TYPE_NAMES, Record
 
 _TWO_KEYS: Final = KeySpan(1, 2, 1)
 _TYPES: Final = {type: Simple(name) for type, name in TYPE_NAMES.items()}
@@ -32,8 +33,15 @@ _MAX_CURSOR: Final = (1 << 64) - 1
 
 
 def _delete(call: Call) -> Reply:
-    delete = call.db.delete
-    return sum(map(delete, call.argv[1:]))
+    db = call.db
+    if call.databases.listener is None:
+        return sum(map(db.delete, call.argv[1:]))
+    deleted = 0
+    for name in call.argv[1:]:
+        if db.delete(name):
+            db.notify(events.GENERIC, b"del", name)
+            deleted += 1
+    return deleted
 
 
 @COMMANDS.command(
@@ -142,9 +150,15 @@ def rename(call: Call) -> Reply:
     if record is None:
         raise NO_SUCH_KEY
     if old != new:
-        db.store_record(new, record)
-        db.delete(old)
+        _rename(db, record, old, new)
     return OK
+
+
+def _rename(db: Database, record: Record, old: bytes, new: bytes) -> None:
+    db.store_record(new, record)
+    db.remove(record, keep_elements=True)
+    db.notify(events.GENERIC, b"rename_from", old)
+    db.notify(events.GENERIC, b"rename_to", new)
 
 
 @COMMANDS.command(
@@ -168,8 +182,7 @@ def renamenx(call: Call) -> Reply:
         raise NO_SUCH_KEY
     if old == new or db.exists(new):
         return 0
-    db.store_record(new, record)
-    db.delete(old)
+    _rename(db, record, old, new)
     return 1
 
 
@@ -220,7 +233,8 @@ def copy(call: Call) -> Reply:
     record = call.db.read(source)
     if record is None or (not replace and target.exists(destination)):
         return 0
-    target.store_record(destination, record)
+    target.copy_record(destination, record)
+    target.notify(events.GENERIC, b"copy_to", destination)
     return 1
 
 
@@ -245,7 +259,9 @@ def move(call: Call) -> Reply:
     if record is None or target.exists(name):
         return 0
     target.store_record(name, record)
-    call.db.delete(name)
+    call.db.remove(record, keep_elements=True)
+    call.db.notify(events.GENERIC, b"move_from", name)
+    target.notify(events.GENERIC, b"move_to", name)
     return 1
 
 

@@ -12,6 +12,7 @@ from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.errors import NOT_A_FLOAT, OVERFLOW, RedisError
 from elastickv.redis_api.registry import COMMANDS, ONE_KEY, Flag, Reply
 from elastickv.redis_api.session import Call
+from elastickv.redis_api.values import events
 from elastickv.redis_api.values.records import RecordType
 
 _FLAGS = Flag.WRITE | Flag.DENYOOM | Flag.FAST
@@ -23,11 +24,13 @@ def _add(call: Call, step: int) -> int:
     record = db.string_record(name)
     if record is None:
         db.store(name, RecordType.STRING, b"%d" % step)
+        db.notify(events.STRING, b"incrby", name)
         return step
     number = read_integer(record.payload) + step
     if not INT64_MIN <= number <= INT64_MAX:
         raise OVERFLOW
     db.rewrite(record, b"%d" % number)
+    db.notify(events.STRING, b"incrby", name)
     return number
 
 
@@ -125,4 +128,5 @@ def incrbyfloat(call: Call) -> Reply:
         call.db.store(name, RecordType.STRING, text)
     else:
         call.db.rewrite(record, text)
+    call.db.notify(events.STRING, b"incrbyfloat", name)
     return text

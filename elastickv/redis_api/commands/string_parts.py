@@ -13,6 +13,7 @@ from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.errors import STRING_TOO_LONG, SYNTAX, RedisError
 from elastickv.redis_api.registry import COMMANDS, ONE_KEY, Flag, KeySpan, Reply
 from elastickv.redis_api.session import Call
+from elastickv.redis_api.values import events
 from elastickv.redis_api.values.records import Record, RecordType
 
 _LCS_CELL_BYTES: Final = 4
@@ -36,12 +37,14 @@ def append(call: Call) -> Reply:
     record = call.db.string_record(name)
     if record is None:
         call.db.store(name, RecordType.STRING, tail)
+        call.db.notify(events.STRING, b"append", name)
         return len(tail)
     length = record.length + len(tail)
     if length > call.state.max_bulk_bytes:
         raise STRING_TOO_LONG
     if tail or not record.edited:
         call.db.rewrite(record, record.view, tail, edited=True)
+    call.db.notify(events.STRING, b"append", name)
     return length
 
 
@@ -131,9 +134,11 @@ def setrange(call: Call) -> Reply:
         raise STRING_TOO_LONG
     if record is None:
         call.db.store(name, RecordType.STRING, bytes(offset) + value, edited=True)
+        call.db.notify(events.STRING, b"setrange", name)
         return end
     old = record.view
     call.db.rewrite(record, old[:offset], bytes(max(offset - len(old), 0)), value, old[end:], edited=True)
+    call.db.notify(events.STRING, b"setrange", name)
     return max(end, len(old))
 
 

@@ -15,6 +15,7 @@ from elastickv.redis_api.errors import SYNTAX, RedisError, wrong_arity
 from elastickv.redis_api.registry import ALL_KEYS, COMMANDS, ONE_KEY, Flag, KeySpan, Reply
 from elastickv.redis_api.replies import OK
 from elastickv.redis_api.session import Call
+from elastickv.redis_api.values import events
 from elastickv.redis_api.values.database import Database
 from elastickv.redis_api.values.records import Data, RecordType
 
@@ -94,10 +95,23 @@ def _deadline(text: bytes, unit: int, start: int, name: str) -> int:
 
 def _put(call: Call, key: bytes, value: bytes, deadline: int) -> None:
     """Set; a deadline in the past leaves nothing behind."""
+    db = call.db
     if deadline and deadline <= call.view.now_ms:
-        call.db.delete(key)
+        db.delete(key)
     else:
-        call.db.set_string(key, value, deadline)
+        db.set_string(key, value, deadline)
+    if call.databases.listener is not None:
+        db.notify(events.STRING, b"set", key)
+        if deadline:
+            db.notify(events.GENERIC, b"expire", key)
+            if deadline <= call.view.now_ms:
+                db.notify(events.EXPIRED, b"expired", key)
+
+
+def _set(call: Call, key: bytes, value: bytes) -> None:
+    call.db.set_string(key, value)
+    if call.databases.listener is not None:
+        call.db.notify(events.STRING, b"set", key)
 
 
 @COMMANDS.command(
@@ -151,7 +165,7 @@ def set_(call: Call) -> Reply:
     """Stores a string at a key, whatever was there before."""
     argv = call.argv
     if len(argv) == 3:
-        call.db.set_string(argv[1], argv[2])
+        _set(call, argv[1], argv[2])
         return OK
     _, name, value, *_ = argv
     options = _Options(argv, 3, _SET_WORDS)
@@ -187,7 +201,7 @@ def setnx(call: Call) -> Reply:
     _, name, value = call.argv
     if call.db.exists(name):
         return 0
-    call.db.set_string(name, value)
+    _set(call, name, value)
     return 1
 
 
@@ -242,7 +256,7 @@ def getset(call: Call) -> Reply:
     """Stores a string and returns the one that was there before."""
     _, name, value = call.argv
     previous = call.db.string(name)
-    call.db.set_string(name, value)
+    _set(call, name, value)
     return previous
 
 
@@ -263,6 +277,7 @@ def getdel(call: Call) -> Reply:
     value = call.db.string(name)
     if value is not None:
         call.db.delete(name)
+        call.db.notify(events.GENERIC, b"del", name)
     return value
 
 
@@ -287,9 +302,11 @@ def getex(call: Call) -> Reply:
     deadline = options.deadline(call.view.now_ms, "getex")
     value = record.part()
     if deadline and deadline <= call.view.now_ms:
-        call.db.delete(name)
+        call.db.remove(record)
+        call.db.notify(events.GENERIC, b"del", name)
     elif deadline or (_PERSIST in options.flags and record.deadline):
         call.db.set_deadline(record, deadline)
+        call.db.notify(events.GENERIC, b"expire" if deadline else b"persist", name)
     return value
 
 
@@ -331,7 +348,7 @@ def mset(call: Call) -> Reply:
     if len(argv) % 2 == 0:
         raise wrong_arity("mset")
     for at in range(1, len(argv), 2):
-        call.db.set_string(argv[at], argv[at + 1])
+        _set(call, argv[at], argv[at + 1])
     return OK
 
 
@@ -354,5 +371,5 @@ def msetnx(call: Call) -> Reply:
     if any(call.db.exists(name) for name in argv[1::2]):
         return 0
     for at in range(1, len(argv), 2):
-        call.db.set_string(argv[at], argv[at + 1])
+        _set(call, argv[at], argv[at + 1])
     return 1

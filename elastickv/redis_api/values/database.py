@@ -10,6 +10,10 @@ number a new generation and leaves the old one to the purge, SWAPDB exchanges tw
 mention shows the generation of the same number, so nodes whose --redisDatabases differ agree on what is where. Counts
 live in memory, are written with each batch that changes them, and are read back when this node begins to lead.
 
+The elements of a split collection (`collections`) lie apart from its record. Whatever takes such a record away (DEL, a
+write over it, its deadline, the purge of its generation) leaves one drop record behind, and the purge clears the
+elements away in steps. RENAME, MOVE and deadlines touch the record only.
+
 Only the serving leader uses this; everything is synchronous and goes through the view.
 """
 
@@ -39,6 +43,14 @@ from elastickv.kv.keyspace import (
     u64,
 )
 from elastickv.kv.view import View
+from elastickv.redis_api.values import events
+from elastickv.redis_api.values.collections import (
+    SPLIT,
+    DecodedCache,
+    EncodingLimits,
+    elements,
+    incarnation_of,
+)
 from elastickv.redis_api.values.records import (
     EDITED,
     HAS_DEADLINE,
@@ -61,7 +73,13 @@ _INDEX_PREFIX: Final = len(EXPIRY) + 8
 _CATALOG_KEY: Final = META + b"redis"
 _SIZE_PREFIX: Final = META + b"redis-size"
 _PURGE_PREFIX: Final = META + b"redis-purge"
+_DROP_PREFIX: Final = META + b"redis-drop"
 _SIZE = Struct(">QQ")
+_WAITED_FOR: Final = frozenset((RecordType.LIST, RecordType.ZSET, RecordType.STREAM))
+"""Types whose arrival may wake a blocked client."""
+
+Listener = Callable[["Database", int, bytes, bytes], None]
+"""Told of (database, event class, event name, key); see `events`."""
 
 
 class Databases:
@@ -86,6 +104,24 @@ class Databases:
         self.misses = 0
         self.expired = 0
         """Keys removed because their time had come."""
+        self.limits = EncodingLimits()
+        self.decoded = DecodedCache()
+        self.listener: Listener | None = None
+        """Is told of every keyspace event; None while nobody listens, and then an event costs nothing."""
+        self.waker: Callable[[Database, bytes], None] | None = None
+        """Is told of keys that gained elements; None while no client is blocked."""
+
+    def new_incarnation(self) -> bytes:
+        """A name for the elements of a collection that splits; never used before, by any leader.
+
+        It is a hybrid timestamp: those are logged with their batch and never repeat. What a lost batch named is not
+        stored anywhere, so its name may not even be missed.
+        """
+        return u64(self.view.timestamp())
+
+    def drop(self, incarnation: bytes) -> None:
+        """The elements of this incarnation belong to no key any more: one record now, the purge does the rest."""
+        self.view.put(_DROP_PREFIX + incarnation, b"")
 
     def load(self) -> None:
         """Read the catalog and the sizes from the view: this node begins to lead, or its proposals were dropped."""
@@ -169,6 +205,11 @@ class Databases:
         by_prefix = {database.prefix: database for database in self.numbered}
         for index_key in due:
             physical = index_key[_INDEX_PREFIX:]
+            raw = view.get(physical)
+            assert raw is not None, "an index entry is there exactly as long as its record"
+            incarnation = incarnation_of(raw)
+            if incarnation is not None:
+                self.drop(incarnation)
             view.delete(index_key)
             view.delete(physical)
             database = by_prefix.get(physical[:PREFIX_LENGTH])
@@ -176,6 +217,8 @@ class Databases:
                 self.expired += 1
                 database.count(-1, -1)
                 database.touched(physical)
+                if self.listener is not None:
+                    database.notify(events.EXPIRED, b"expired", key_of(physical, raw))
             else:
                 # No number shows it here: it waits for the purge, or for a node with more databases.
                 size_key = _SIZE_PREFIX + physical[len(REDIS) : PREFIX_LENGTH]
@@ -186,26 +229,64 @@ class Databases:
         return len(due)
 
     def purge(self, limit: int) -> int:
-        """Remove at most `limit` records of generations that nobody can see any more; how many were removed."""
+        """Remove at most about `limit` records and elements that nobody can see any more; how many were removed.
+
+        One call is one log entry, and takes the loop for as long as it takes to look at so many.
+        """
         for purge_key, _ in self.view.scan(_PURGE_PREFIX, prefix_end(_PURGE_PREFIX)):
-            prefix = redis_prefix(read_u32(purge_key, len(_PURGE_PREFIX)))
+            return max(self._purge_generation(purge_key, limit), 1)
+        return self._purge_elements(limit)
+
+    def _purge_generation(self, purge_key: bytes, limit: int) -> int:
+        prefix = redis_prefix(read_u32(purge_key, len(_PURGE_PREFIX)))
+        start = self._purged_to.get(prefix, prefix)
+        seen = 0
+        last = b""
+        for physical, record in islice(self.view.scan(start, prefix_end(prefix)), limit):
+            if record[0] & HAS_DEADLINE:
+                self.view.delete(expiry_key(read_u64(record, 1), physical))
+            incarnation = incarnation_of(record)
+            if incarnation is not None:
+                self.drop(incarnation)
+            last = physical
+            seen += 1
+        if seen:
+            end = last + b"\0"
+            self.view.delete_range(start, end)
+            self._purged_to[prefix] = end
+        if seen < limit:
+            self.view.delete(purge_key)
+            self._purged_to.pop(prefix, None)
+        return seen
+
+    def _purge_elements(self, limit: int) -> int:
+        """Elements of dropped incarnations.
+
+        Those of a large one are removed as ranges that join into one; small ones key by key, because each range costs
+        every later read a little until it is flushed.
+        """
+        view = self.view
+        work = 0
+        dropped = [key for key, _ in islice(view.scan(_DROP_PREFIX, prefix_end(_DROP_PREFIX)), limit)]
+        for drop_key in dropped:
+            prefix = elements(drop_key[len(_DROP_PREFIX) :])
             start = self._purged_to.get(prefix, prefix)
-            seen = 0
-            last = b""
-            for physical, record in islice(self.view.scan(start, prefix_end(prefix)), limit):
-                if record[0] & HAS_DEADLINE:
-                    self.view.delete(expiry_key(read_u64(record, 1), physical))
-                last = physical
-                seen += 1
-            if seen:
-                end = last + b"\0"
-                self.view.delete_range(start, end)
+            left = limit - work
+            found = [key for key, _ in islice(view.scan(start, prefix_end(prefix)), left)]
+            work += len(found) + 1
+            if start == prefix and len(found) < left:
+                for key in found:
+                    view.delete(key)
+            elif found:
+                end = found[-1] + b"\0"
+                view.delete_range(start, end)
                 self._purged_to[prefix] = end
-            if seen < limit:
-                self.view.delete(purge_key)
+            if len(found) < left:
+                view.delete(drop_key)
                 self._purged_to.pop(prefix, None)
-            return max(seen, 1)
-        return 0
+            if work >= limit:
+                break
+        return work
 
 
 class Database:
@@ -274,23 +355,42 @@ class Database:
         """`lookup` for commands whose purpose is to read the key: INFO counts it as a hit or a miss."""
         record = self.lookup(key)
         if record is None:
-            self._all.misses += 1
+            self._missed(key)
         else:
             self._all.hits += 1
+        return record
+
+    def _missed(self, key: bytes) -> None:
+        self._all.misses += 1
+        if self._all.listener is not None:
+            self.notify(events.KEY_MISS, b"keymiss", key)
+
+    def typed(self, key: bytes, type: RecordType) -> Record | None:
+        """The key's record when it is of this type. KvError(WRONG_TYPE) for another type."""
+        record = self.lookup(key)
+        if record is not None and record.type is not type:
+            raise KvError(Fault.WRONG_TYPE)
+        return record
+
+    def read_typed(self, key: bytes, type: RecordType) -> Record | None:
+        """`typed` for commands that only read; counts as `read` does."""
+        record = self.read(key)
+        if record is not None and record.type is not type:
+            raise KvError(Fault.WRONG_TYPE)
         return record
 
     def string(self, key: bytes) -> bytes | None:
         """The string at `key`; None when there is none. KvError(WRONG_TYPE) for another type. The hot path of GET."""
         raw = self._get(self.prefix + xxh3_64_digest(key) + key if len(key) <= LONG_KEY else self.physical(key))
         if raw is None:
-            self._all.misses += 1
+            self._missed(key)
             return None
         if raw[0] in PLAIN:
             self._all.hits += 1
             return raw[1:]
         record = parse(b"", raw)
         if record.deadline and record.deadline <= self.view.now_ms:
-            self._all.misses += 1
+            self._missed(key)
             return None
         self._all.hits += 1
         if record.type is not RecordType.STRING:
@@ -325,35 +425,78 @@ class Database:
                 if old is None:
                     self.size += 1
                     self._all.dirty.add(self)
+                    if self._all.listener is not None:
+                        self.notify(events.NEW, b"new", key)
+                elif old[0] not in PLAIN:
+                    self._release(old)
                 self._put(physical, b"\0" + value)
                 if self._all.watched:
                     self.touched(physical)
                 return
         self.store(key, RecordType.STRING, value, deadline)
 
-    def store(self, key: bytes, type: RecordType, payload: Data, deadline: int = 0, *, edited: bool = False) -> None:
-        """Write a record of any type, in place of whatever was there."""
+    def store(
+        self, key: bytes, type: RecordType, payload: Data, deadline: int = 0, *, edited: bool = False
+    ) -> tuple[bytes, bytes]:
+        """Write a record of any type, in place of whatever was there; (where it is, what is stored), for `decoded`."""
         physical = self.physical(key)
         old = self._get(physical)
+        raw = build(key, int(type) | (EDITED if edited else 0), payload, deadline)
         if old is None:
             self.count(1, 1 if deadline else 0)
         else:
+            self._release(old, raw)
             self._drop_deadline(physical, old, deadline)
-        self._put(physical, build(key, int(type) | (EDITED if edited else 0), payload, deadline))
+        self._put(physical, raw)
         if deadline:
             self._index(expiry_key(deadline, physical))
         self.touched(physical)
+        if self._all.listener is not None:
+            self._notify_stored(key, old)
+        if type in _WAITED_FOR:
+            self.ready(key)
+        return physical, raw
+
+    def _notify_stored(self, key: bytes, old: bytes | None) -> None:
+        if old is not None and old[0] & HAS_DEADLINE and read_u64(old, 1) <= self.view.now_ms:
+            self.notify(events.EXPIRED, b"expired", key)
+            old = None
+        if old is None:
+            self.notify(events.NEW, b"new", key)
 
     def store_record(self, key: bytes, record: Record) -> None:
-        """What `lookup` found under another key or in another database, stored here with its deadline."""
+        """What `lookup` found under another key or in another database, stored here with its deadline.
+
+        The elements of a split collection go with it: `remove` the other key with `keep_elements`.
+        """
         self.store(key, record.type, record.view, record.deadline, edited=record.edited)
 
-    def rewrite(self, record: Record, *payload: Data, edited: bool = False) -> None:
-        """Give a key that `lookup` found another payload, the parts joined; type and deadline stay."""
+    def copy_record(self, key: bytes, record: Record) -> None:
+        """`store_record`, and the other key keeps its value: elements are copied."""
+        incarnation = incarnation_of(record.raw)
+        if incarnation is None:
+            self.store_record(key, record)
+            return
+        copy = self._all.new_incarnation()
+        source, target = elements(incarnation), elements(copy)
+        skip = len(source)
+        for physical, value in list(self.view.scan(source, prefix_end(source))):
+            self._put(target + physical[skip:], value)
+        payload = record.payload
+        self.store(key, record.type, payload[:1] + copy + payload[1 + len(copy) :], record.deadline)
+
+    def rewrite(self, record: Record, *payload: Data, edited: bool = False) -> bytes:
+        """Give a key that `lookup` found another payload, the parts joined; type and deadline stay. Returns what is
+        stored now, for `decoded`."""
         raw = record.raw
         head = raw[0] | EDITED if edited else raw[0] & ~EDITED
-        self._put(record.physical, b"".join((bytes((head,)), memoryview(raw)[1 : record.start], *payload)))
-        self.touched(record.physical)
+        new = b"".join((bytes((head,)), memoryview(raw)[1 : record.start], *payload))
+        if record.type is not RecordType.STRING and raw[record.start] == SPLIT:
+            self._release(raw, new)
+        self._put(record.physical, new)
+        if self._all.watched:
+            self.touched(record.physical)
+        return new
 
     def set_deadline(self, record: Record, deadline: int) -> None:
         """Give a key that `lookup` found another deadline, or none (0)."""
@@ -374,16 +517,33 @@ class Database:
         old = self._get(physical)
         if old is None:
             return False
+        self._release(old)
         deadline = read_u64(old, 1) if old[0] & HAS_DEADLINE else 0
+        self._remove(physical, deadline)
+        if deadline and deadline <= self.view.now_ms:
+            self._all.expired += 1
+            self.notify(events.EXPIRED, b"expired", key)
+            return False
+        return True
+
+    def remove(self, record: Record, *, keep_elements: bool = False) -> None:
+        """Remove a key that `lookup` found. `keep_elements`: they belong to another key now (`store_record`)."""
+        if not keep_elements:
+            self._release(record.raw)
+        self._remove(record.physical, record.deadline)
+
+    def _remove(self, physical: bytes, deadline: int) -> None:
         self.view.delete(physical)
         if deadline:
             self.view.delete(expiry_key(deadline, physical))
         self.count(-1, -1 if deadline else 0)
         self.touched(physical)
-        if deadline and deadline <= self.view.now_ms:
-            self._all.expired += 1
-            return False
-        return True
+
+    def _release(self, old: bytes, new: bytes | None = None) -> None:
+        """Drop the elements of a record that goes away, unless the one that replaces it has them."""
+        incarnation = incarnation_of(old)
+        if incarnation is not None and (new is None or incarnation_of(new) != incarnation):
+            self._all.drop(incarnation)
 
     def _index(self, index_key: bytes) -> None:
         self._put(index_key, b"")
@@ -400,6 +560,20 @@ class Database:
                 self.count(0, -1)
         elif deadline:
             self.count(0, 1)
+
+    # telling
+
+    def notify(self, event_class: int, event: bytes, key: bytes) -> None:
+        """Something happened to a key, for keyspace notifications; `events` has the classes."""
+        listener = self._all.listener
+        if listener is not None:
+            listener(self, event_class, event, key)
+
+    def ready(self, key: bytes) -> None:
+        """A list, sorted set or stream gained elements: clients may be blocked on it."""
+        waker = self._all.waker
+        if waker is not None:
+            waker(self, key)
 
     # watching
 

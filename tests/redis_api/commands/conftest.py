@@ -10,5 +10,5 @@ from tests.kit.redis_calls import RedisCalls
 def redis() -> RedisCalls:
     """An empty server; the key `alist` holds another type than string."""
     calls = RedisCalls()
-    calls.call.db.store(b"alist", RecordType.LIST, b"")
+    calls.call.db.store(b"alist", RecordType.LIST, b"\0")
     return calls

@@ -14,12 +14,21 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from elastickv.clock import ManualClock
 from elastickv.errors import Fault, KvError
 from elastickv.kv.hybrid_clock import HybridClock
-from elastickv.kv.keyspace import EXPIRY, REDIS, prefix_end
+from elastickv.kv.keyspace import ELEMENT, EXPIRY, META, REDIS, prefix_end
 from elastickv.kv.layers import Layer
 from elastickv.kv.view import Batch, View
 from elastickv.redis_api.values import database as database_module
+from elastickv.redis_api.values import events
+from elastickv.redis_api.values.collections import (
+    DecodedCache,
+    elements,
+    incarnation_of,
+    is_split,
+    read_split,
+    split_header,
+)
 from elastickv.redis_api.values.database import Database, Databases
-from elastickv.redis_api.values.records import HAS_DEADLINE, RecordType
+from elastickv.redis_api.values.records import HAS_DEADLINE, Record, RecordType
 from tests.kit.fake_redis_store import DictEngine
 
 START = 1_700_000_000_000
@@ -29,9 +38,9 @@ NUMBERS = 3
 class World:
     """A view whose batches are proposed, applied, flushed or lost by hand."""
 
-    def __init__(self, count: int = NUMBERS, engine: DictEngine | None = None) -> None:
+    def __init__(self, count: int = NUMBERS, engine: DictEngine | None = None, timestamp: int = 0) -> None:
         self.engine = engine or DictEngine()
-        self.view = View(self.engine, HybridClock(ManualClock(wall_ms=START)))
+        self.view = View(self.engine, HybridClock(ManualClock(wall_ms=START), timestamp))
         self.view.now_ms = START
         self.databases = Databases(self.view, count, random.Random(1))
         self.databases.load()
@@ -67,6 +76,21 @@ class World:
             else:
                 data[key] = value
 
+    def content(self, record: Record) -> bytes:
+        """The payload, or the elements when they lie apart."""
+        if record.type is RecordType.STRING or not is_split(record):
+            return record.payload
+        prefix = elements(read_split(record.payload)[0])
+        return b"|".join(
+            [key[len(prefix) :] + b"=" + value for key, value in self.view.scan(prefix, prefix_end(prefix))]
+        )
+
+    def store_split(self, number: int, key: bytes, members: list[bytes], deadline: int) -> None:
+        incarnation = self.databases.new_incarnation()
+        for member in members:
+            self.view.put(elements(incarnation) + member, b"v")
+        self[number].store(key, RecordType.SET, split_header(incarnation, len(members)), deadline)
+
     def lose(self) -> None:
         """The lead is lost: what was not committed is dropped."""
         self.view.inflight.clear()
@@ -93,6 +117,7 @@ class Model:
 KEYS = st.sampled_from([b"", b"a", b"b", b"c", b"x" * 400, b"x" * 401, b"x" * 401 + b"y", b"z" * 100_000, b"\xff\x00"])
 ONE = st.integers(0, NUMBERS - 1)
 VALUES = st.binary(max_size=8)
+MEMBERS = st.lists(st.binary(min_size=1, max_size=2), min_size=1, max_size=12, unique=True)
 DELAYS = st.sampled_from([0, 0, 1, 5, 50, 10_000])
 
 
@@ -113,8 +138,21 @@ class AgainstADict(RuleBasedStateMachine):
 
     @rule(number=ONE, key=KEYS, value=VALUES, delay=DELAYS)
     def store_a_list(self, number: int, key: bytes, value: bytes, delay: int) -> None:
-        self.world[number].store(key, RecordType.LIST, value, self.deadline(delay))
-        self.model.numbered[number][key] = (RecordType.LIST, value, self.deadline(delay))
+        self.world[number].store(key, RecordType.LIST, b"\0" + value, self.deadline(delay))
+        self.model.numbered[number][key] = (RecordType.LIST, b"\0" + value, self.deadline(delay))
+
+    @rule(number=ONE, key=KEYS, members=MEMBERS, delay=DELAYS)
+    def store_a_split_set(self, number: int, key: bytes, members: list[bytes], delay: int) -> None:
+        self.world.store_split(number, key, members, self.deadline(delay))
+        content = b"|".join(member + b"=v" for member in sorted(members))
+        self.model.numbered[number][key] = (RecordType.SET, content, self.deadline(delay))
+
+    @rule(one=ONE, other=ONE, source=KEYS, destination=KEYS)
+    def copy(self, one: int, other: int, source: bytes, destination: bytes) -> None:
+        record = self.world[one].lookup(source)
+        if record is not None and (one, source) != (other, destination):
+            self.world[other].copy_record(destination, record)
+            self.model.numbered[other][destination] = self.model.numbered[one][source]
 
     @rule(number=ONE, key=KEYS)
     def delete(self, number: int, key: bytes) -> None:
@@ -135,16 +173,24 @@ class AgainstADict(RuleBasedStateMachine):
     def rewrite(self, number: int, key: bytes, value: bytes, edited: bool) -> None:
         record = self.world[number].lookup(key)
         if record is not None:
-            self.world[number].rewrite(record, value, record.view, edited=edited)
             type, payload, deadline = self.model.numbered[number][key]
-            self.model.numbered[number][key] = (type, value + payload, deadline)
+            if type is RecordType.STRING:
+                self.world[number].rewrite(record, value, record.view, edited=edited)
+                payload = value + payload
+            elif is_split(record) and edited:
+                incarnation, count, _ = read_split(record.payload)
+                self.world[number].rewrite(record, split_header(incarnation, count, b"rest"))
+            else:
+                self.world[number].rewrite(record, b"\0", value)
+                payload = b"\0" + value
+            self.model.numbered[number][key] = (type, payload, deadline)
 
     @rule(one=ONE, other=ONE, old=KEYS, new=KEYS)
     def move(self, one: int, other: int, old: bytes, new: bytes) -> None:
         record = self.world[one].lookup(old)
         if record is not None and (one, old) != (other, new):
             self.world[other].store_record(new, record)
-            self.world[one].delete(old)
+            self.world[one].remove(record, keep_elements=True)
             self.model.numbered[other][new] = self.model.numbered[one].pop(old)
 
     @rule(numbers=st.lists(ONE, max_size=3))
@@ -208,7 +254,7 @@ class AgainstADict(RuleBasedStateMachine):
         if not self.world.view.forming and not self.world.databases.dirty:
             self.world.flush_memory()
             now = self.world.view.now_ms
-            self.world = World(count, self.world.engine)
+            self.world = World(count, self.world.engine, self.world.view.last_timestamp)
             self.world.view.now_ms = now
             self.model = self.committed.copy()
 
@@ -218,7 +264,9 @@ class AgainstADict(RuleBasedStateMachine):
         for number in range(NUMBERS):
             database = self.world[number]
             live = self.model.live(number, now)
-            seen = {key: (record.type, record.payload, record.deadline) for key, record in database.records()}
+            seen = {
+                key: (record.type, self.world.content(record), record.deadline) for key, record in database.records()
+            }
             assert seen == live
             for key, (type, payload, _) in live.items():
                 assert database.exists(key)
@@ -247,6 +295,17 @@ class AgainstADict(RuleBasedStateMachine):
         }
         assert indexed == stored
 
+    @invariant()
+    def elements_belong_to_one_key_or_are_dropped(self) -> None:
+        view = self.world.view
+        named = [incarnation_of(raw) for _, raw in view.scan(REDIS, prefix_end(REDIS))]
+        owned = [one for one in named if one is not None]
+        assert len(owned) == len(set(owned))
+        drop = META + b"redis-drop"
+        dropped = {key[len(drop) :] for key, _ in view.scan(drop, prefix_end(drop))}
+        assert not dropped & set(owned)
+        assert {key[1:9] for key, _ in view.scan(ELEMENT, prefix_end(ELEMENT))} <= dropped | set(owned)
+
     def teardown(self) -> None:
         databases = self.world.databases
         while databases.purge(7):
@@ -254,6 +313,10 @@ class AgainstADict(RuleBasedStateMachine):
         shown = {database.prefix for database in databases.numbered}
         left = {key[:5] for key, _ in self.world.view.scan(REDIS, prefix_end(REDIS))}
         assert left <= shown, "the purge leaves nothing behind"
+        view = self.world.view
+        owned = {incarnation_of(raw) for _, raw in view.scan(REDIS, prefix_end(REDIS))}
+        assert {key[1:9] for key, _ in view.scan(ELEMENT, prefix_end(ELEMENT))} <= owned
+        assert not list(view.scan(META + b"redis-drop", META + b"redis-drop\xff"))
 
 
 TestAgainstADict = AgainstADict.TestCase
@@ -291,7 +354,7 @@ def test_a_folded_key_never_meets_a_short_one(world: World) -> None:
 
 
 def test_another_type_is_a_fault(world: World) -> None:
-    world[0].store(b"l", RecordType.LIST, b"")
+    world[0].store(b"l", RecordType.LIST, b"\0")
     for read in (world[0].string, world[0].string_record, world[0].read_string):
         with pytest.raises(KvError) as raised:
             read(b"l")
@@ -309,6 +372,111 @@ def test_hits_misses_and_expired_are_counted(world: World) -> None:
     assert (all.hits, all.misses, all.expired) == (2, 2, 0)
     assert not database.delete(b"a")
     assert all.expired == 1
+
+
+# Collections
+
+
+@pytest.mark.parametrize("limit", [3, 1000])
+def test_a_large_collection_goes_with_one_record_and_is_purged_in_steps(world: World, limit: int) -> None:
+    world.store_split(0, b"k", [b"%03d" % number for number in range(100)], 0)
+    world.store_split(0, b"stays", [b"a", b"b"], 0)
+    world.propose()
+    world.apply()
+    world.flush_memory()
+    assert world[0].delete(b"k")
+    assert len(world.view.forming.puts) == 2, "the key and the drop record"
+    steps = 0
+    while removed := world.databases.purge(limit):
+        assert removed <= limit + 1
+        steps += 1
+        world.propose()
+        world.apply()
+    assert steps >= 100 // limit
+    world.flush_memory()
+    assert len([key for key in world.engine.data if key.startswith(ELEMENT)]) == 2
+    assert not any(b"redis-drop" in key for key in world.engine.data)
+
+
+def test_typed_reads(world: World) -> None:
+    database, all = world[0], world.databases
+    database.store(b"l", RecordType.LIST, b"\0")
+    record = database.typed(b"l", RecordType.LIST)
+    assert record is not None
+    assert record.payload == b"\0"
+    assert database.typed(b"none", RecordType.LIST) is None
+    assert (all.hits, all.misses) == (0, 0)
+    assert database.read_typed(b"l", RecordType.LIST) == record
+    assert database.read_typed(b"none", RecordType.LIST) is None
+    assert (all.hits, all.misses) == (1, 1)
+    for read in (database.typed, database.read_typed):
+        with pytest.raises(KvError) as raised:
+            read(b"l", RecordType.HASH)
+        assert raised.value.fault is Fault.WRONG_TYPE
+
+
+def test_incarnations_survive_a_change_of_leader(world: World) -> None:
+    first = world.databases.new_incarnation()
+    world.lose()
+    assert world.databases.new_incarnation() > first
+
+
+def test_decoded_values_count_only_for_the_bytes_they_were_made_from(world: World) -> None:
+    database, decoded = world[0], world.databases.decoded
+    physical, raw = database.store(b"l", RecordType.LIST, b"\0a")
+    decoded.put(physical, raw, ["a"])
+
+    def value() -> object:
+        record = database.lookup(b"l")
+        assert record is not None
+        return decoded.get(record, lambda payload: ["decoded", payload])
+
+    assert value() == ["a"]
+    world.view.begin()
+    record = database.lookup(b"l")
+    assert record is not None
+    decoded.put(physical, database.rewrite(record, b"\0b"), ["b"])
+    assert value() == ["b"]
+    world.view.undo()
+    assert value() == ["decoded", b"\0a"]
+    assert value() is value()
+
+
+def test_the_cache_of_decoded_values_is_bounded() -> None:
+    cache = DecodedCache(limit_bytes=100)
+    for number in range(50):
+        cache.put(b"%d" % number, bytes(10), number)
+    kept = [
+        number
+        for number in range(50)
+        if cache.get(Record(b"%d" % number, bytes(10), RecordType.SET, 0, 1), lambda _: -1) == number
+    ]
+    assert kept == [], "each look at a forgotten one pushed out the next"
+    assert cache.get(Record(b"49", bytes(10), RecordType.SET, 0, 1), lambda _: 0) == -1
+
+
+def test_events_are_told_only_while_somebody_listens(world: World) -> None:
+    heard: list[tuple[int, int, bytes, bytes]] = []
+    woken: list[bytes] = []
+    database = world[0]
+    database.notify(events.SET, b"sadd", b"k")
+    database.ready(b"k")
+    world.databases.listener = lambda database, kind, event, key: heard.append((database.number, kind, event, key))
+    world.databases.waker = lambda database, key: woken.append(key)
+    database.notify(events.SET, b"sadd", b"k")
+    database.store(b"z", RecordType.ZSET, b"\0")
+    database.set_string(b"s", b"1", START + 1)
+    database.read(b"none")
+    world.view.now_ms += 1
+    world.databases.expire_due(10)
+    assert heard == [
+        (0, events.SET, b"sadd", b"k"),
+        (0, events.NEW, b"new", b"z"),
+        (0, events.NEW, b"new", b"s"),
+        (0, events.KEY_MISS, b"keymiss", b"none"),
+        (0, events.EXPIRED, b"expired", b"s"),
+    ]
+    assert woken == [b"z"]
 
 
 # What answers rest on
