@@ -1,6 +1,6 @@
 """Long runs of the comparison with redis-server:
 
-    python -m tests.conformance.fuzz --seconds 300 [--seed 1] [--length 150]
+    python -m tests.conformance.fuzz --seconds 300 [--seed 1] [--length 150] [--groups hash,set]
 
 Prints each difference with the shortest list of commands that still shows it, and ends with the number of replies
 compared; the exit status is 1 when there was a difference.
@@ -14,18 +14,19 @@ import time
 from random import Random
 
 from tests.conformance.differential import Difference, Pair
-from tests.conformance.redis_commands import Words, commands
+from tests.conformance.redis_commands import commands
+from tests.conformance.words import Words
 from tests.kit.redis_reference import running_redis_server
 
 
-def shortened(pair: Pair, plan: list[Words], protocol: int) -> Difference:
+def shortened(pair: Pair, plan: list[Words], protocol: int, small: bool) -> Difference:
     """Leave out whatever is not needed for a difference to show."""
-    difference = pair.play(plan, protocol)
+    difference = pair.play(plan, protocol, small=small)
     assert difference is not None
     at = len(plan) - 1
     while at >= 0:
         shorter = plan[:at] + plan[at + 1 :]
-        found = pair.play(shorter, protocol)
+        found = pair.play(shorter, protocol, small=small)
         if found is not None:
             plan, difference = shorter, found
         at = min(at, len(plan)) - 1
@@ -43,6 +44,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--length", type=int, default=150)
     parser.add_argument("--most", type=int, default=10, help="stop after so many differences")
+    parser.add_argument("--groups", default="", help="what the lists are about; default: one or two groups at random")
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else time.time_ns() % 10**9
     found = 0
@@ -52,12 +54,13 @@ def main() -> int:
         ends_at = time.monotonic() + arguments.seconds
         while time.monotonic() < ends_at and found < arguments.most:
             rng = Random(seed + plays)
-            plan = commands(rng, arguments.length)
+            plan = commands(rng, arguments.length, [one for one in arguments.groups.split(",") if one])
             protocol = 2 + plays % 2
+            small = plays % 4 >= 2
             plays += 1
-            if pair.play(plan, protocol) is not None:
+            if pair.play(plan, protocol, small=small) is not None:
                 found += 1
-                _say(f"seed {seed + plays - 1}, RESP{protocol}:\n{shortened(pair, plan, protocol)}\n")
+                _say(f"seed {seed + plays - 1}, RESP{protocol}:\n{shortened(pair, plan, protocol, small)}\n")
         _say(f"{pair.compared} replies compared in {plays} plays from seed {seed}: {found} differences")
         pair.close()
     return 1 if found else 0

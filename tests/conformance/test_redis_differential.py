@@ -1,4 +1,4 @@
-"""Random command lists of the string, generic and bitmap groups, and their COMMAND INFO, beside a real redis-server."""
+"""Random command lists of all groups that are compared, and their COMMAND INFO, beside a real redis-server."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from elastickv.redis_api.registry import COMMANDS, Command, Flag
 from tests.conformance.differential import Pair
+from tests.conformance.groups import GROUPS
 from tests.conformance.redis_commands import commands
-from tests.kit import redis_calls
 from tests.kit.raw_redis import RawRedis, decode
 from tests.kit.redis_reference import AVAILABLE, running_redis_server
 
@@ -34,17 +34,32 @@ def pair(reference: tuple[str, int]) -> Iterator[Pair]:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(rng=st.randoms(use_true_random=False), count=st.integers(1, 12), protocol=st.sampled_from((2, 3)))
-def test_lists_of_commands_that_hypothesis_finds(pair: Pair, rng: Random, count: int, protocol: int) -> None:
-    difference = pair.play(commands(rng, count), protocol)
+@given(
+    rng=st.randoms(use_true_random=False),
+    count=st.integers(1, 12),
+    protocol=st.sampled_from((2, 3)),
+    small=st.booleans(),
+)
+def test_lists_of_commands_that_hypothesis_finds(
+    pair: Pair, rng: Random, count: int, protocol: int, small: bool
+) -> None:
+    difference = pair.play(commands(rng, count), protocol, small=small)
     assert difference is None, f"\n{difference}"
 
 
 @pytest.mark.parametrize("seed", range(0, 60, 10))
 def test_long_lists_of_commands(pair: Pair, seed: int) -> None:
     for number in range(seed, seed + 10):
-        difference = pair.play(commands(Random(number), 150), 2 + number % 2)
+        difference = pair.play(commands(Random(number), 150), 2 + number % 2, small=number % 4 >= 2)
         assert difference is None, f"\nseed {number}\n{difference}"
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_long_lists_about_one_group(pair: Pair, name: str) -> None:
+    for number in range(8):
+        plan = commands(Random(name + str(number)), 150, [name])
+        difference = pair.play(plan, 2 + number % 2, small=number % 4 >= 2)
+        assert difference is None, f"\nseed {name}{number}\n{difference}"
 
 
 def ask(reference: tuple[str, int], *argv: bytes) -> list[Any]:
@@ -62,7 +77,7 @@ def mapping(flat: list[Any]) -> dict[bytes, Any]:
 OURS = [
     command
     for declared in COMMANDS.values()
-    if declared.handler.__module__ in {module.__name__ for module in redis_calls.MODULES}
+    if declared.group in GROUPS
     for command in (declared, *declared.subcommands.values())
 ]
 
@@ -87,7 +102,9 @@ def flag_names(flags: Flag) -> set[bytes]:
 def implied_categories(command: Command) -> set[bytes]:
     """What follows from group and flags."""
     implied = {b"@fast" if Flag.FAST in command.flags else b"@slow"}
-    if command.name != "object":
+    if Flag.BLOCKING in command.flags:
+        implied.add(b"@blocking")
+    if command.name not in ("object", "wait"):
         implied.add(b"@keyspace" if command.group == "generic" else b"@" + command.group.encode())
     if Flag.WRITE in command.flags:
         implied.add(b"@write")

@@ -7,25 +7,13 @@ from types import SimpleNamespace
 from typing import cast
 
 from elastickv.errors import KvError
-from elastickv.redis_api.commands import (
-    bitfields,
-    bitmaps,
-    key_expiry,
-    key_objects,
-    keys,
-    string_numbers,
-    string_parts,
-    strings,
-)
+from elastickv.redis_api.commands import COMMANDS
 from elastickv.redis_api.errors import RedisError, from_fault, unknown_command, unknown_subcommand, wrong_arity
-from elastickv.redis_api.registry import COMMANDS, Command
+from elastickv.redis_api.registry import Command
 from elastickv.redis_api.replies import Simple, encode
 from elastickv.redis_api.session import Call, Session
 from elastickv.redis_api.values.database import Databases
 from tests.kit.fake_redis_store import FakeStore
-
-MODULES = (strings, string_parts, string_numbers, keys, key_expiry, key_objects, bitmaps, bitfields)
-"""Imported for what they declare."""
 
 Word = bytes | str | int
 
@@ -41,7 +29,7 @@ class RedisCalls:
         self.store = FakeStore()
         self.databases = Databases(self.store.view, 16, random.Random(seed))
         self.databases.load()
-        self.state = SimpleNamespace(max_bulk_bytes=max_bulk_bytes)
+        self.state = SimpleNamespace(max_bulk_bytes=max_bulk_bytes, databases=self.databases)
         session = cast(Session, SimpleNamespace(state=self.state))
         self.call = Call(session, self.databases, self.store.view)
 

@@ -17,6 +17,7 @@ from elastickv.redis_api.registry import COMMANDS, NO_KEYS, ONE_KEY, Flag, KeySp
 from elastickv.redis_api.replies import OK, Simple
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values import events
+from elastickv.redis_api.values.kinds import KINDS
 from elastickv.redis_api.values.records import TYPE_NAMES, Record, RecordType
 
 _SECOND: Final = KeySpan(2, 2, 1)
@@ -78,7 +79,7 @@ def object_encoding(call: Call) -> Reply:
     if record is None:
         return None
     if record.type is not RecordType.STRING:
-        raise RedisError(b"ERR the encoding of a %b is not known" % TYPE_NAMES[record.type])
+        return KINDS[record.type].encoding(call.db, record)
     if _integer(record) is not None:
         return b"int"
     return b"embstr" if record.length <= _EMBEDDED and not record.edited else b"raw"

@@ -1,0 +1,15 @@
+"""All groups of commands that are compared with redis-server."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.conformance import bitmap_commands, generic_commands, string_commands
+from tests.conformance.group import Group
+
+GROUPS: Final[dict[str, Group]] = {
+    "string": string_commands.GROUP,
+    "bitmap": bitmap_commands.GROUP,
+    "generic": generic_commands.GROUP,
+}
+"""By the name that COMMAND DOCS gives the group."""
