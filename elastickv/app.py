@@ -103,6 +103,7 @@ class Node:
         )
         self.redis = RedisServer(settings.redis, facts, self.store, self.control, self.databases, clock)
         self.group.executor.on_serving.append(self.redis.on_serving)
+        self.group.executor.on_not_serving.append(self.redis.on_not_serving)
         self.group.executor.before_proposal.append(self.databases.save_sizes)
         self.dynamo = DynamoServer()
         self.metrics = Metrics(raft.id, str(settings.grpc.address))

@@ -6,6 +6,7 @@ import math
 import re
 from typing import Final
 
+from elastickv.redis_api import long_double
 from elastickv.redis_api.errors import MUST_BE_POSITIVE, NOT_A_FLOAT, NOT_AN_INTEGER, OUT_OF_RANGE, RedisError
 
 INT64_MIN: Final = -(1 << 63)
@@ -76,3 +77,35 @@ def double(word: bytes, error: RedisError = NOT_A_FLOAT) -> float:
 def option(word: bytes) -> bytes:
     """An option word in upper case, to compare with."""
     return word.upper()
+
+
+_TIMEOUT_NOT_FLOAT: Final = RedisError(b"ERR timeout is not a float or out of range")
+_TIMEOUT_NOT_INTEGER: Final = RedisError(b"ERR timeout is not an integer or out of range")
+_TIMEOUT_NEGATIVE: Final = RedisError(b"ERR timeout is negative")
+_TIMEOUT_TOO_LARGE: Final = RedisError(b"ERR timeout is out of range")
+
+
+def timeout_seconds(word: bytes, now_ms: int) -> int:
+    """The timeout of a blocking command, in seconds as Redis reads them (a `long double`): milliseconds, rounded up."""
+    number = long_double.parse(word)
+    if number is None:
+        raise _TIMEOUT_NOT_FLOAT
+    if number.infinite:
+        raise _TIMEOUT_NEGATIVE if word.startswith(b"-") else _TIMEOUT_TOO_LARGE
+    numerator = number.mantissa * 1000
+    milliseconds = numerator << number.exponent if number.exponent >= 0 else -(-numerator >> -number.exponent)
+    return _timeout(milliseconds, now_ms)
+
+
+def timeout_milliseconds(word: bytes, now_ms: int) -> int:
+    return _timeout(integer(word, _TIMEOUT_NOT_INTEGER), now_ms)
+
+
+def _timeout(milliseconds: int, now_ms: int) -> int:
+    if milliseconds > INT64_MAX:
+        raise _TIMEOUT_TOO_LARGE
+    if milliseconds < 0:
+        raise _TIMEOUT_NEGATIVE
+    if milliseconds > INT64_MAX - now_ms:
+        raise _TIMEOUT_TOO_LARGE
+    return milliseconds

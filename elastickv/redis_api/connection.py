@@ -28,15 +28,16 @@ from typing import Any, Final, cast
 
 from elastickv.errors import Fault, KvError
 from elastickv.kv.ports import Ticket
+from elastickv.redis_api.blocking import Blocked
 from elastickv.redis_api.commands.transactions import run_queue
 from elastickv.redis_api.dispatch import failure
-from elastickv.redis_api.errors import INTERNAL, MAX_CLIENTS, RedisError, from_fault
-from elastickv.redis_api.forwarding import Forwarder
+from elastickv.redis_api.errors import INTERNAL, MAX_CLIENTS, UNBLOCKED, RedisError, from_fault
+from elastickv.redis_api.forwarding import UNBLOCK, Forwarder
 from elastickv.redis_api.hub import Hub
 from elastickv.redis_api.pending import Burst, Fixed, SelectAgain, Transaction
 from elastickv.redis_api.replies import NO_REPLY, NULL_ARRAY, QUEUED, Raw, encode, encoders
 from elastickv.redis_api.resp import Parser, Words
-from elastickv.redis_api.session import Later, LinkFigures, Session
+from elastickv.redis_api.session import Block, Later, LinkFigures, Session
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,9 @@ class Connection(asyncio.Protocol):
         self._store = hub.state.store
         self._stats = hub.state.stats
         self._plain = hub.router.plain
+        self._blocking = hub.blocking
+        self._ready = hub.blocking.ready
+        self._served = hub.blocking.served
         self.session = Session(hub.state, hub.clients, self, hub.router.execute)
         self._call = self.session.call
         self._parser = Parser(hub.state.max_bulk_bytes)
@@ -120,7 +124,8 @@ class Connection(asyncio.Protocol):
         self._straight = False
         session = self.session
         self.hub.clients.pop(session.id, None)
-        self.hub.waiting.discard(self)
+        self.hub.forget(self)
+        self._stop_waiting()
         session.unwatch()
         self.backlog.clear()
         self.outbox.clear()
@@ -129,8 +134,11 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
 
     def eof_received(self) -> bool:
-        """Answer what was asked before the client closed its side."""
+        """Answer what was asked before the client closed its side; but nobody waits for keys who will not know."""
         self._ended = True
+        if type(self.session.blocked) is Blocked or self.forwarder.waits_for_keys:
+            self.abort()
+            return False
         return bool(self.backlog or self.outbox or self.session.blocked or self.forwarder.unanswered)
 
     def data_received(self, data: bytes) -> None:
@@ -159,6 +167,8 @@ class Connection(asyncio.Protocol):
             return  # above all after NOTLEADER, which promises that nothing behind it is executed
         parser = self._parser
         self.last_active_at = perf_counter_ns()
+        if type(self.session.blocked) is Blocked and self.session.forwarded_from:
+            commands = self._unblocking(commands, self.session.blocked)
         if commands:
             whole = not self._unfinished and parser.idle
             self._unfinished = 0
@@ -184,6 +194,14 @@ class Connection(asyncio.Protocol):
             self.advance()
         elif not parser.idle:
             self._hold(len(data))
+
+    def _unblocking(self, commands: list[Words], blocked: Blocked) -> list[Words]:
+        """Obey an ELASTICKV.UNBLOCK among what came while the client waits; the other commands."""
+        others = [argv for argv in commands if argv[0] != UNBLOCK]
+        if len(others) != len(commands):
+            how = next(argv[1] for argv in commands if argv[0] == UNBLOCK)
+            blocked.unblock(UNBLOCKED if how == b"ERROR" else None)
+        return others
 
     def _hold(self, received: int) -> None:
         """Input that is not a whole command yet: count it against the limit."""
@@ -212,6 +230,7 @@ class Connection(asyncio.Protocol):
         append = parts.append
         clock = perf_counter_ns
         call.view.now_ms = state.clock.wall_ms()
+        ready = self._ready
         before = clock()
         self.last_active_at = before
         turn_end = before + TURN_NS
@@ -241,6 +260,9 @@ class Connection(asyncio.Protocol):
             if spent >= slow_ns:
                 session = self.session
                 state.slow_command(route.name, argv, spent, session.address, session.name)
+            if ready:
+                self._blocking.serve()
+                before = clock()
             if after > turn_end:
                 break
         if route is None:
@@ -258,6 +280,8 @@ class Connection(asyncio.Protocol):
                 ticket.wait(self)
                 if len(self.outbox) > MAX_OUTBOX:
                     self._adjust_reading()
+        if self._served:
+            self._blocking.deliver(ticket)
         return done
 
     def advance(self) -> None:
@@ -285,7 +309,7 @@ class Connection(asyncio.Protocol):
                 self._run_rest()
         if not backlog:
             if not self.forwarder.unanswered:
-                self.hub.waiting.discard(self)
+                self.hub.forget(self)
             if self._ended and not self.outbox and not self.session.blocked and not self.forwarder.unanswered:
                 self.close_after_replies()
         session = self.session
@@ -319,7 +343,8 @@ class Connection(asyncio.Protocol):
         queue, guarded = session.queue, bool(session.watched) or session.dirty
         retryable = queue is None and not session.watched
         call.view.now_ms = self._state.clock.wall_ms()
-        later: Later | None = None
+        later: Later | Block | None = None
+        ready = self._ready
         used = False
         reply: object = None
         turn_end = perf_counter_ns() + TURN_NS
@@ -336,9 +361,11 @@ class Connection(asyncio.Protocol):
             commands.append(argv)
             reply = run_queue(call, argv.queue) if type(argv) is Transaction else execute(call, argv)
             used = used or not (reply is QUEUED or self._is_local(argv))
-            if type(reply) is Later:
+            if type(reply) is Later or type(reply) is Block:
                 later = reply
                 break
+            if ready:
+                self._blocking.serve()
             self._take_reply(reply, parts)
             if self._closing or session.closing or perf_counter_ns() > turn_end:
                 break
@@ -363,8 +390,10 @@ class Connection(asyncio.Protocol):
             self.outbox.append(burst)
             if ticket is not None:
                 ticket.wait(self)
+        if self._served:
+            self._blocking.deliver(ticket)
         if later is not None:
-            self._start(later)
+            self._start(later, commands[-1])
         self._flush()
 
     def _is_local(self, argv: Words) -> bool:
@@ -380,7 +409,7 @@ class Connection(asyncio.Protocol):
         reply = self.hub.router.execute(self._call, argv)
         self.last_command = argv[0].decode("latin-1").lower()
         if type(reply) is Later:
-            self._start(reply)
+            self._start(reply, argv)
             return
         parts: list[bytes] = []
         self._take_reply(reply, parts)
@@ -407,9 +436,16 @@ class Connection(asyncio.Protocol):
             log.error("a reply to client %d could not be encoded", self.session.id, exc_info=error)
             return encode(INTERNAL)
 
-    def _start(self, later: Later) -> None:
-        self.session.blocked = later
+    def _start(self, later: Later | Block, argv: Words) -> None:
         self._straight = False
+        if type(later) is Block:
+            if self._ended:
+                self.abort()  # the client has closed its side: nobody would know what it got
+            elif not self._closing:
+                self._blocking.enter(self, later, self.hub.router.find(argv))
+            return
+        assert type(later) is Later
+        self.session.blocked = later
         self._task = self.hub.loop.create_task(self._finish(later))
 
     async def _finish(self, later: Later) -> None:
@@ -424,6 +460,33 @@ class Connection(asyncio.Protocol):
             self._take_reply(reply, parts)
             self.push(parts)
             self.advance()
+
+    # waiting for keys
+
+    def unblocked(self, argv: Words, reply: object, ticket: Ticket | None) -> None:
+        """The reply of a command that was blocked. What the client sent after it goes on in a later turn."""
+        if self._closing or self.session.closing:
+            return
+        parts: list[bytes] = []
+        self._take_reply(reply, parts)
+        retryable = ticket is not None and not self.session.watched
+        self.outbox.append(Burst(ticket, parts, [argv], self._call.db.number, retryable))
+        if ticket is not None:
+            ticket.wait(self)
+        self._flush()
+        self._continue_later()
+
+    def _stop_waiting(self) -> None:
+        blocked = self.session.blocked
+        if type(blocked) is Blocked:
+            self._blocking.leave(blocked)
+
+    @property
+    def waits_at_leader(self) -> bool:
+        return self.forwarder.waits_for_keys
+
+    def unblock_at_leader(self, how: bytes) -> None:
+        self.forwarder.unblock(how)
 
     def take_marker(self) -> None:
         """The backlog begins with an answer that is known already, or with a selection that was undone by a retry."""
@@ -545,12 +608,21 @@ class Connection(asyncio.Protocol):
 
     def look_again(self, now: float) -> None:
         if self._closing:
-            self.hub.waiting.discard(self)
+            self.hub.forget(self)
             return
-        self.forwarder.check(now)
+        forwarder = self.forwarder
+        if self._ended and forwarder.waits_for_keys:
+            self.abort()
+            return
+        forwarder.check(now)
         self.advance()
-        if not self.backlog and not self.forwarder.unanswered:
-            self.hub.waiting.discard(self)
+        if not forwarder.unanswered:
+            if not self.backlog:
+                self.hub.forget(self)
+        elif forwarder.rests:
+            self.hub.rest(self)
+        else:
+            self.hub.wait(self)
 
     def wake(self) -> None:
         self._continue_later()
@@ -631,12 +703,14 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         self._closing = True
         self._straight = False
+        self._stop_waiting()
         if self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
         self._closing = True
         self._straight = False
+        self._stop_waiting()
         if self._transport is not None:
             self._transport.abort()
 

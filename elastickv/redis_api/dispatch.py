@@ -23,7 +23,7 @@ from elastickv.redis_api.errors import (
 )
 from elastickv.redis_api.registry import Command, Flag, Registry
 from elastickv.redis_api.replies import QUEUED
-from elastickv.redis_api.session import Call, Session
+from elastickv.redis_api.session import Block, Call, Session
 from elastickv.redis_api.state import ServerState
 from elastickv.redis_api.stats import CommandStats
 
@@ -152,7 +152,7 @@ class Router:
         return route
 
     def execute(self, call: Call, argv: list[bytes]) -> object:
-        """One command with all its rules. Returns a reply or `Later`; every failure is a RedisError reply."""
+        """One command with all its rules. Returns a reply, `Later` or `Block`; every failure is a RedisError reply."""
         session = call.session
         try:
             route = self.checked(session, argv)
@@ -173,6 +173,9 @@ class Router:
         except Exception as error:
             reply = failure(state, call.session, route, argv, error)
         spent = perf_counter_ns() - started
+        if type(reply) is Block:
+            reply.spent_ns = spent  # counted as one call when it is over
+            return reply
         route.add(spent)
         if spent >= state.slow_ns and not route.skip_slow_log:
             session = call.session

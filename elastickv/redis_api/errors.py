@@ -44,6 +44,7 @@ EXEC_WITHOUT_MULTI: Final = RedisError(b"ERR EXEC without MULTI")
 DISCARD_WITHOUT_MULTI: Final = RedisError(b"ERR DISCARD without MULTI")
 NESTED_MULTI: Final = RedisError(b"ERR MULTI calls can not be nested")
 WATCH_INSIDE_MULTI: Final = RedisError(b"ERR WATCH inside MULTI is not allowed")
+UNBLOCKED: Final = RedisError(b"UNBLOCKED client unblocked via CLIENT UNBLOCK")
 INTERNAL: Final = RedisError(b"ERR internal error")
 MAX_CLIENTS: Final = RedisError(b"ERR max number of clients reached")
 

@@ -4,17 +4,21 @@ Each client has an upstream connection of its own, opened when first needed, so 
 need no multiplexing. Bursts go up as the bytes in which they came whenever they consist of nothing but commands for the
 leader; replies come down untouched and are only counted (by hiredis, which is cheap and knows every RESP type).
 
-The two nodes agree on three things, with commands that no client is told of:
+The two nodes agree on four things, with commands that no client is told of:
 
 - `ELASTICKV.SESSION node db protocol name watches [password]` makes the upstream session equal to the client's. It is
   repeated before the next command whenever SELECT, HELLO, CLIENT SETNAME or a lost WATCH has changed something.
 - `ELASTICKV.EXEC` carries a whole transaction. MULTI queues on the client's own node, so a transaction travels as one
   command, runs as one or not at all, and no half of it can be left behind at a former leader.
+- `ELASTICKV.UNBLOCK` ends the blocking command that waits at the leader, as CLIENT UNBLOCK would, and is not answered.
 - `-NOTLEADER` from a node that does not serve: this command and all after it have *not* been executed; the node closes.
   They are sent again, to the new leader, within the request timeout.
 
 An upstream that is lost without that word leaves doubt. Commands that only read are repeated; of the others the client
-is told that their outcome is unknown, and nobody repeats them.
+is told that their outcome is unknown, and nobody repeats them. XREAD BLOCK is not repeated either: `$` would mean
+another place in the stream by then; its client is told that it is not blocked any more.
+
+A blocking command may wait upstream for as long as it likes: the request timeout is not for it.
 
 Why not redis.asyncio: docs/decisions/0030-forwarding.md.
 """
@@ -29,6 +33,7 @@ from typing import Any, Final, Protocol
 import hiredis
 
 from elastickv.errors import Fault, KvError
+from elastickv.redis_api.blocking import ROLE_CHANGED
 from elastickv.redis_api.dispatch import Route
 from elastickv.redis_api.errors import RedisError, from_fault
 from elastickv.redis_api.hub import Hub
@@ -48,6 +53,7 @@ RETRY_SECONDS: Final = 0.05
 HANDOVER_SECONDS: Final = 0.01
 """Between a node that leads no more, or not yet, and the next attempt: the lead is on its way."""
 
+UNBLOCK: Final = b"ELASTICKV.UNBLOCK"
 _SAFE_TO_REPEAT: Final = frozenset({"watch", "unwatch", "wait"})
 
 NO_LEADER: Final = RedisError(b"CLUSTERDOWN no leader, or no majority of the members can be reached")
@@ -100,6 +106,8 @@ class Forwarder:
         self._special: Transaction | None = None
         """The only unanswered command, whose reply is needed whole."""
         self._special_reply: list[bytes] = []
+        self._elsewhere_since = 0.0
+        """Loop time since which another node leads than the one whose reply is waited for; 0 when that is not so."""
 
     def now(self) -> float:
         return self.hub.loop.time()
@@ -108,6 +116,26 @@ class Forwarder:
     def unanswered(self) -> bool:
         upstream = self.upstream
         return upstream is not None and bool(upstream.unanswered)
+
+    @property
+    def waits_for_keys(self) -> bool:
+        """The next reply is that of a blocking command."""
+        upstream = self.upstream
+        if upstream is None or not upstream.unanswered:
+            return False
+        route = self._route(upstream.unanswered[0])
+        return route is not None and route.blocking
+
+    @property
+    def rests(self) -> bool:
+        """Nothing is to be done until the leader answers or another one leads."""
+        return not self.owner.backlog and not self._elsewhere_since and self.waits_for_keys
+
+    def unblock(self, how: bytes) -> None:
+        """End the wait of a blocking command at the leader."""
+        upstream = self.upstream
+        if upstream is not None and upstream.transport is not None:
+            upstream.transport.write(encode_command([UNBLOCK, how]))
 
     def retire(self) -> bool:
         """This node serves: no upstream is needed any more. False while something is unanswered there."""
@@ -396,6 +424,7 @@ class Forwarder:
         self.upstream = None
         self._special = None
         self._special_reply = []
+        self._elsewhere_since = 0.0
         self.congested = False
         owner = self.owner
         owner.session.lose_watches()
@@ -411,6 +440,10 @@ class Forwarder:
             elif type(argv) is Transaction and argv.guarded and (repeat_all or self._only_reads(argv)):
                 again.append(Fixed(encode(NULL_ARRAY, owner.session.call.protocol)))
             elif repeat_all or self._only_reads(argv):
+                if not repeat_all and _waits_for_news(argv):
+                    stats.error(ROLE_CHANGED.text)
+                    again.append(Fixed(b"" if self._swallow else encode(ROLE_CHANGED)))
+                    continue
                 stats.forward_retries += 1
                 again.append(argv)
             else:
@@ -457,9 +490,12 @@ class Forwarder:
         upstream = self.upstream
         if upstream is not None and upstream.unanswered:
             waited = now - upstream.waiting_since
-            head = self._route(upstream.unanswered[0])
-            blocking = head is not None and head.blocking
-            if waited > OLD_LEADER_SECONDS and self._leads_elsewhere(upstream):
+            blocking = self.waits_for_keys
+            if not self._leads_elsewhere(upstream):
+                self._elsewhere_since = 0.0
+            elif not self._elsewhere_since:
+                self._elsewhere_since = now
+            if self._elsewhere_since and now - max(upstream.waiting_since, self._elsewhere_since) > OLD_LEADER_SECONDS:
                 self._give_up(upstream)
             elif waited > timeout + 0.2 and not blocking:
                 for place, argv in enumerate(upstream.unanswered):
@@ -545,3 +581,11 @@ class Forwarder:
     def not_leader(self) -> RedisError:
         leader = self.hub.state.leader()
         return RedisError(b"NOTLEADER " + (leader.address.encode() if leader is not None else b"unknown"))
+
+
+def _waits_for_news(argv: Words) -> bool:
+    """XREAD BLOCK: what counts as new was decided when it came."""
+    if type(argv) is Transaction or argv[0].lower() != b"xread":
+        return False
+    options = [word.upper() for word in argv[1:6]]
+    return b"BLOCK" in options[: options.index(b"STREAMS") if b"STREAMS" in options else None]

@@ -85,8 +85,12 @@ class RedisServer:
         self.state.databases.load()
         self._leadership_changed()
 
+    def on_not_serving(self) -> None:
+        """This node leads no more."""
+        self.hub.blocking.step_down()
+
     def _leadership_changed(self) -> None:
-        if self.hub.waiting:
+        if self.hub.waiting or self.hub.resting:
             self.hub.loop.call_soon(self.hub.wake)
 
     async def _until(self, done: Callable[[], bool], deadline: float) -> None:
@@ -108,7 +112,8 @@ class RedisServer:
             return
         for session in list(self.hub.clients.values()):
             link = session.link
-            if limit and session.blocked is None and link.figures().idle_seconds > limit:
+            blocked = session.blocked is not None or link.waits_at_leader
+            if limit and not blocked and link.figures().idle_seconds > limit:
                 log.debug("client %d closed: idle", session.id)
                 state.stats.idle_disconnections += 1
                 link.abort()

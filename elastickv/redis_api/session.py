@@ -5,15 +5,16 @@ No I/O here: `connection` owns the socket, `dispatch` runs commands, handlers re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from elastickv.kv.view import View
 from elastickv.redis_api.errors import RedisError
+from elastickv.redis_api.replies import NULL_ARRAY
 from elastickv.redis_api.state import ServerState
 from elastickv.redis_api.values.database import Database, Databases
-from elastickv.redis_api.values.records import parse
+from elastickv.redis_api.values.records import RecordType, parse
 
 
 class Call:
@@ -41,6 +42,38 @@ class Call:
     def state(self) -> ServerState:
         return self.session.state
 
+    def block(
+        self,
+        keys: Sequence[bytes],
+        kind: RecordType | None,
+        timeout_ms: int,
+        *,
+        instead: object = NULL_ARRAY,
+        argv: list[bytes] | None = None,
+    ) -> object:
+        """What a blocking command returns when there is nothing for it yet; see `Block`. `instead` is the reply where
+        nothing may block (MULTI, scripts)."""
+        if self.session.in_exec:
+            return instead
+        return Block(keys, kind, timeout_ms, argv or self.argv)
+
+
+class Block:
+    """The client is to wait for keys; the command runs again when one of them may have something for it."""
+
+    __slots__ = ("any_change", "argv", "keys", "kind", "spent_ns", "timeout_ms")
+
+    def __init__(self, keys: Sequence[bytes], kind: RecordType | None, timeout_ms: int, argv: list[bytes]) -> None:
+        self.keys = keys
+        self.kind = kind
+        """What the key must hold to be of interest; None when any change is, also that the key is gone."""
+        self.any_change = kind is None
+        self.timeout_ms = timeout_ms
+        """0 for ever."""
+        self.argv = argv
+        """The words with which it runs again."""
+        self.spent_ns = 0
+
 
 class Later:
     """The reply of a command that takes time: the session executes nothing else until it is there.
@@ -56,6 +89,15 @@ class Later:
         self.coroutine = coroutine
         self.unblock = unblock
         """CLIENT UNBLOCK: end as by timeout (None) or with an error; None where that is not possible."""
+
+
+class Unblockable(Protocol):
+    """What a session is blocked by."""
+
+    @property
+    def unblock(self) -> Callable[[RedisError | None], None] | None:
+        """CLIENT UNBLOCK: end as by timeout (None) or with an error; None where that is not possible."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +126,15 @@ class Link(Protocol):
 
     def wake(self) -> None:
         """Something that commands waited for has changed: look again, soon."""
+        ...
+
+    @property
+    def waits_at_leader(self) -> bool:
+        """A blocking command of this client waits for its reply from another node."""
+        ...
+
+    def unblock_at_leader(self, how: bytes) -> None:
+        """CLIENT UNBLOCK, TIMEOUT or ERROR, for a command that `waits_at_leader`."""
         ...
 
     def authentication_changed(self) -> None:
@@ -190,7 +241,7 @@ class Session:
         self.forwarded_from = ""
         """Node that speaks for a client of its own over this connection (ELASTICKV.SESSION)."""
         self.user = b"default"
-        self.blocked: Later | None = None
+        self.blocked: Unblockable | None = None
         self.closing = False
         """Nothing more is executed; the connection closes when all replies have gone out."""
         self.in_exec = False

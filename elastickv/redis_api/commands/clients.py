@@ -14,7 +14,7 @@ from elastickv.redis_api.argument_docs import block, integer, oneof, token, word
 from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.arguments import integer_between, string_to_integer
 from elastickv.redis_api.commands.connection import is_name
-from elastickv.redis_api.errors import SYNTAX, RedisError, unknown_subcommand
+from elastickv.redis_api.errors import SYNTAX, UNBLOCKED, RedisError, unknown_subcommand
 from elastickv.redis_api.registry import COMMANDS, Flag, Handler, Reply
 from elastickv.redis_api.replies import NO_REPLY, OK, Simple, Verbatim
 from elastickv.redis_api.session import Call, Session
@@ -118,7 +118,7 @@ def _describe(session: Session) -> bytes:
     figures = session.link.figures()
     flags = (
         ("x" if session.queue is not None else "")
-        + ("b" if session.blocked is not None else "")
+        + ("b" if session.blocked is not None or session.link.waits_at_leader else "")
         + ("d" if session.dirty else "")
         + ("c" if session.closing else "")
         + ("e" if session.no_evict else "")
@@ -458,9 +458,14 @@ def client_unblock(call: Call) -> Reply:
         raise RedisError(b"ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
     id = integer_between(argv[2], -(1 << 63), (1 << 63) - 1)
     session = call.session.clients.get(id)
-    if session is None or session.blocked is None or session.blocked.unblock is None:
+    if session is None:
         return 0
-    session.blocked.unblock(RedisError(b"UNBLOCKED client unblocked via CLIENT UNBLOCK") if how == b"ERROR" else None)
+    if session.link.waits_at_leader:
+        session.link.unblock_at_leader(how)
+        return 1
+    if session.blocked is None or session.blocked.unblock is None:
+        return 0
+    session.blocked.unblock(UNBLOCKED if how == b"ERROR" else None)
     return 1
 
 

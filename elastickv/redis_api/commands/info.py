@@ -87,7 +87,7 @@ def _clients(call: Call) -> Lines:
     yield "connected_clients", len(clients)
     yield "cluster_connections", sum(bool(one.forwarded_from) for one in clients.values())
     yield "maxclients", call.state.max_clients
-    yield "blocked_clients", sum(one.blocked is not None for one in clients.values())
+    yield "blocked_clients", sum(one.blocked is not None or one.link.waits_at_leader for one in clients.values())
     yield "tracking_clients", 0
 
 

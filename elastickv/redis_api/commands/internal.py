@@ -8,7 +8,7 @@ from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.commands.transactions import is_dirty, run_queue
 from elastickv.redis_api.errors import DB_OUT_OF_RANGE, EXEC_ABORT, SYNTAX, WRONG_PASSWORD, RedisError
 from elastickv.redis_api.registry import Flag, Registry, Reply
-from elastickv.redis_api.replies import NULL_ARRAY, OK
+from elastickv.redis_api.replies import NO_REPLY, NULL_ARRAY, OK
 from elastickv.redis_api.session import Call
 
 INTERNAL: Final = Registry()
@@ -73,3 +73,16 @@ def elastickv_exec(call: Call) -> Reply:
     if dirty:
         return NULL_ARRAY
     return run_queue(call, queue)
+
+
+@INTERNAL.command(
+    "elastickv.unblock",
+    arity=2,
+    flags=Flag.NOSCRIPT | Flag.NO_MULTI | Flag.LOCAL | Flag.SESSION | Flag.SKIP_SLOWLOG,
+    group="connection",
+    since="7.2.0",
+    summary="CLIENT UNBLOCK for the client behind this session: TIMEOUT or ERROR. Is not answered itself.",
+)
+def elastickv_unblock(call: Call) -> Reply:
+    """The connection obeys it when it comes while the client waits; here it comes too late."""
+    return NO_REPLY
