@@ -74,10 +74,12 @@ def mapping(flat: list[Any]) -> dict[bytes, Any]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
+FLAGGED_OTHERWISE = {"wait"}
+"""In 7.2 than in the reference."""
 OURS = [
     command
     for declared in COMMANDS.values()
-    if declared.group in GROUPS
+    if declared.group in GROUPS and declared.name not in FLAGGED_OTHERWISE
     for command in (declared, *declared.subcommands.values())
 ]
 
@@ -104,7 +106,7 @@ def implied_categories(command: Command) -> set[bytes]:
     implied = {b"@fast" if Flag.FAST in command.flags else b"@slow"}
     if Flag.BLOCKING in command.flags:
         implied.add(b"@blocking")
-    if command.name not in ("object", "wait"):
+    if command.name != "object":
         implied.add(b"@keyspace" if command.group == "generic" else b"@" + command.group.encode())
     if Flag.WRITE in command.flags:
         implied.add(b"@write")

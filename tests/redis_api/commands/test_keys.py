@@ -314,7 +314,6 @@ def test_object(redis: RedisCalls) -> None:
         )
     assert redis.error("OBJECT", "FREQ", "k").startswith(b"ERR An LFU maxmemory policy is not selected")
     assert redis.error("OBJECT", "IDLETIME", "k") == b"ERR Idle time is not tracked by this server."
-    assert redis.error("OBJECT", "ENCODING", "alist").startswith(b"ERR the encoding of a list")
     assert redis.error("OBJECT", "WHAT", "k") == b"ERR unknown subcommand 'WHAT'. Try OBJECT HELP."
     help = redis.run("OBJECT", "HELP")
     assert isinstance(help, list)
