@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from elastickv.redis_api.values.score_keys import SCORE_BYTES
@@ -38,10 +39,8 @@ class Records(Protocol):
     def delete(self, key: bytes) -> None: ...
 
 
-class LeafListener(Protocol):
-    """Who wants to know that a leaf takes up memory now. It may set `entries` to None, but not during an operation."""
-
-    def __call__(self, leaf: Leaf) -> None: ...
+LeafListener = Callable[[Leaf], None]
+"""Who wants to know that a leaf takes up memory now. It may set `entries` to None, but not during an operation."""
 
 
 class NodeStore:
