@@ -23,6 +23,7 @@ from time import perf_counter_ns
 from typing import Final, Protocol
 
 from elastickv.kv.ports import Ticket
+from elastickv.redis_api.announcements import Announcements
 from elastickv.redis_api.dispatch import Route, failure
 from elastickv.redis_api.errors import RedisError
 from elastickv.redis_api.replies import NULL_ARRAY
@@ -118,6 +119,7 @@ class Blocking:
         self.served: list[tuple[Blocked, object]] = []
         """Who got a reply since the last `deliver`; always the same list."""
         self._scheduled = False
+        self._announcements = Announcements(state)
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -175,7 +177,10 @@ class Blocking:
             return
         state.view.now_ms = state.clock.wall_ms()
         self.serve()
-        self.deliver(state.store.settle())
+        ticket = state.store.settle()
+        self.deliver(ticket)
+        if state.outgoing:
+            self._announcements.after(ticket)
 
     # serving
 

@@ -28,6 +28,7 @@ from typing import Any, Final, cast
 
 from elastickv.errors import Fault, KvError
 from elastickv.kv.ports import Ticket
+from elastickv.redis_api.announcements import Announcements
 from elastickv.redis_api.blocking import Blocked
 from elastickv.redis_api.commands.transactions import run_queue
 from elastickv.redis_api.dispatch import failure
@@ -77,6 +78,10 @@ class Connection(asyncio.Protocol):
         self.outbox: deque[Burst] = deque()
         """Replies that may not go out yet."""
         self.forwarder = Forwarder(self)
+        self._announcements = Announcements(hub.state)
+        self._pushes: list[bytes] = []
+        """Not written yet: until the end of the turn, or until no reply is half-way through."""
+        self._push_bytes = 0
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         """The command that takes time."""
@@ -127,6 +132,9 @@ class Connection(asyncio.Protocol):
         self.hub.forget(self)
         self._stop_waiting()
         session.unwatch()
+        self._state.pubsub.forget(session)
+        if session.peer is not None:
+            session.peer.close()
         self.backlog.clear()
         self.outbox.clear()
         self.forwarder.close()
@@ -167,6 +175,9 @@ class Connection(asyncio.Protocol):
             return  # above all after NOTLEADER, which promises that nothing behind it is executed
         parser = self._parser
         self.last_active_at = perf_counter_ns()
+        if self.session.peer is not None:
+            self.session.peer.take(commands)
+            return
         if type(self.session.blocked) is Blocked and self.session.forwarded_from:
             commands = self._unblocking(commands, self.session.blocked)
         if commands:
@@ -282,10 +293,15 @@ class Connection(asyncio.Protocol):
                     self._adjust_reading()
         if self._served:
             self._blocking.deliver(ticket)
+        if state.outgoing:
+            # Last: who publishes to himself gets his reply first.
+            self._announcements.after(ticket)
         return done
 
     def advance(self) -> None:
         """Go on with the backlog, as far as that is possible now."""
+        if self._pushes:
+            self.write_pushes()
         backlog = self.backlog
         turn_end = perf_counter_ns() + TURN_NS
         while backlog and not (self._closing or self._write_paused or self.session.blocked):
@@ -376,6 +392,7 @@ class Connection(asyncio.Protocol):
             backlog.clear()
         # Replies that rest on nothing in the store wait for nothing but those before them.
         ticket = self._store.settle() if used else None
+        resting_on = ticket
         retryable = retryable and session.queue is None and later is None
         if queue is not None and session.queue is None and len(commands) == 1:
             # EXEC, as most clients send it: a burst of its own.
@@ -395,6 +412,8 @@ class Connection(asyncio.Protocol):
         if later is not None:
             self._start(later, commands[-1])
         self._flush()
+        if self._state.outgoing:
+            self._announcements.after(resting_on)
 
     def _is_local(self, argv: Words) -> bool:
         try:
@@ -416,6 +435,8 @@ class Connection(asyncio.Protocol):
         if session.closing:
             self.backlog.clear()
         self.push(parts)
+        if self._state.outgoing:
+            self._announcements.after(None)
 
     def _take_reply(self, reply: object, parts: list[bytes]) -> None:
         """Encode what the client is to see of a reply, by CLIENT REPLY."""
@@ -506,7 +527,41 @@ class Connection(asyncio.Protocol):
             self.outbox.append(Burst(None, parts, [], 0, False))
         self._flush()
 
+    def push_out(self, data: bytes) -> None:
+        held = self.session.held_pushes
+        if held is not None:
+            held.append(data)
+            return
+        pushes = self._pushes
+        if not pushes:
+            self.hub.push_later(self)
+        pushes.append(data)
+        self._push_bytes += len(data)
+        if self._push_bytes > self._state.push_hard_bytes:
+            self._cut_off()
+
+    @property
+    def has_pushes(self) -> bool:
+        return bool(self._pushes)
+
+    def write_pushes(self) -> None:
+        pushes = self._pushes
+        transport = self._transport
+        if not pushes or transport is None or not self.forwarder.between_replies:
+            return
+        data = pushes[0] if len(pushes) == 1 else b"".join(pushes)
+        pushes.clear()
+        self._push_bytes = 0
+        if self._closing:
+            return
+        self._stats.bytes_out += len(data)
+        transport.write(data)
+        if transport.get_write_buffer_size() > self._state.push_hard_bytes:
+            self._cut_off()
+
     def _write(self, parts: list[bytes]) -> None:
+        if self._pushes:
+            self.write_pushes()
         data = parts[0] if len(parts) == 1 else b"".join(parts)
         self._stats.bytes_out += len(data)
         transport = self._transport
@@ -515,9 +570,18 @@ class Connection(asyncio.Protocol):
             if self._state.output_limited:
                 self.check_output()
 
+    def announce(self) -> None:
+        """What this node's own part of a transaction leaves behind: the leader's part is committed."""
+        if self._state.outgoing:
+            self._announcements.after(None)
+
     def pass_through(self, data: bytes) -> None:
-        """Replies of the leader, as they came."""
-        self._write([data])
+        """Replies of the leader, as they came. Pushes stay out of it: it may end in the middle of a reply."""
+        self._stats.bytes_out += len(data)
+        if self._transport is not None:
+            self._transport.write(data)
+            if self._state.output_limited:
+                self.check_output()
 
     def _flush(self) -> None:
         """Write what may go out."""
@@ -675,11 +739,13 @@ class Connection(asyncio.Protocol):
     def output_bytes(self) -> int:
         transport = self._transport
         waiting = sum(len(part) for burst in self.outbox for part in burst.parts)
+        waiting += self._push_bytes
         return waiting + (transport.get_write_buffer_size() if transport is not None else 0)
 
     def check_output(self) -> None:
         """client-output-buffer-limit: cut off a client that does not read its replies."""
-        limit = self._state.output_limits.normal
+        limits = self._state.output_limits
+        limit = limits.pubsub if self.session.subscriptions else limits.normal
         held = self.output_bytes()
         now = self.hub.loop.time()
         over = 0 < limit.hard_bytes < held
@@ -689,6 +755,10 @@ class Connection(asyncio.Protocol):
         else:
             self._soft_since = 0.0
         if over:
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        if not self._closing:
             log.warning("client %d closed: it does not read its replies", self.session.id)
             self._stats.output_limit_disconnections += 1
             self.abort()

@@ -17,6 +17,7 @@ from elastickv.redis_api.errors import (
     NO_AUTH,
     RedisError,
     from_fault,
+    not_while_listening,
     unknown_command,
     unknown_subcommand,
     wrong_arity,
@@ -31,6 +32,10 @@ log = logging.getLogger(__name__)
 
 _IMMEDIATE: Final = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
 """Not queued by MULTI."""
+_LISTENING: Final = frozenset(
+    ("ping", "subscribe", "ssubscribe", "unsubscribe", "sunsubscribe", "psubscribe", "punsubscribe", "quit", "reset")
+)
+"""What a RESP2 client with subscriptions may do."""
 _MAX_SPELLINGS: Final = 8192
 
 NOT_IN_MULTI: Final = RedisError(b"ERR Command not allowed inside a transaction")
@@ -43,6 +48,7 @@ class Route(CommandStats):
         "command",
         "handler",
         "immediate",
+        "listening",
         "local",
         "no_auth",
         "no_multi",
@@ -67,9 +73,9 @@ class Route(CommandStats):
         self.no_multi = Flag.NO_MULTI in flags
         self.skip_slow_log = Flag.SKIP_SLOWLOG in flags
         self.immediate = command.name in _IMMEDIATE
+        self.listening = command.name in _LISTENING
         self.plain = not (
-            command.subcommands
-            or flags & (Flag.SESSION | Flag.BLOCKING | Flag.PUBSUB | Flag.NO_AUTH | Flag.SKIP_SLOWLOG)
+            command.subcommands or flags & (Flag.SESSION | Flag.BLOCKING | Flag.NO_AUTH | Flag.SKIP_SLOWLOG)
         )
         self.subroutes: dict[bytes, Route] = {}
 
@@ -139,15 +145,17 @@ class Router:
                 raise NO_AUTH
             if session.queue is not None and route.no_multi:
                 raise NOT_IN_MULTI
+            if not route.listening and session.only_listens and not session.in_exec:
+                raise not_while_listening(route.name)
         except RedisError as error:
             if route is not None:
                 route.rejected += 1
             if session.queue is not None:
                 session.queue_failed = True
-                if route is not None and route.name == "exec":
-                    session.end_transaction()
-                    reason = error.text.removeprefix(b"ERR ")
-                    raise RedisError(b"EXECABORT Transaction discarded because of: " + reason) from None
+            if route is not None and route.name == "exec":
+                session.end_transaction()
+                reason = error.text.removeprefix(b"ERR ")
+                raise RedisError(b"EXECABORT Transaction discarded because of: " + reason) from None
             raise
         return route
 

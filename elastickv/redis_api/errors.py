@@ -54,6 +54,13 @@ def wrong_arity(name: str) -> RedisError:
     return RedisError(b"ERR wrong number of arguments for '%b' command" % name.encode())
 
 
+def not_while_listening(name: str) -> RedisError:
+    return RedisError(
+        b"ERR Can't execute '%b': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+        b"context" % name.encode()
+    )
+
+
 def unknown_command(argv: list[bytes]) -> RedisError:
     """Redis names the command and quotes the arguments until about 128 bytes of them are shown."""
     shown = b""

@@ -79,6 +79,11 @@ class Owner(Protocol):
 
     def pass_through(self, data: bytes) -> None: ...
 
+    def announce(self) -> None: ...
+
+    @property
+    def has_pushes(self) -> bool: ...
+
     def advance(self) -> None: ...
 
     def wait_for_leader(self) -> None: ...
@@ -136,6 +141,12 @@ class Forwarder:
         upstream = self.upstream
         if upstream is not None and upstream.transport is not None:
             upstream.transport.write(encode_command([UNBLOCK, how]))
+
+    @property
+    def between_replies(self) -> bool:
+        """No reply of the leader is on its way through in pieces, as far as that can be told."""
+        upstream = self.upstream
+        return upstream is None or upstream.between_replies or not upstream.unanswered
 
     def retire(self) -> bool:
         """This node serves: no upstream is needed any more. False while something is unanswered there."""
@@ -275,7 +286,12 @@ class Forwarder:
         owner = self.owner
         session = owner.session
         backlog = owner.backlog
-        if self.congested or len(upstream.unanswered) >= MAX_UNANSWERED or self._special is not None:
+        if (
+            self.congested
+            or len(upstream.unanswered) >= MAX_UNANSWERED
+            or self._special is not None
+            or (upstream.unanswered and owner.has_pushes)  # they wait for a gap between replies
+        ):
             self.hub.wait(self._waiter())
             return False
         raw, self._raw = self._raw, None
@@ -395,6 +411,7 @@ class Forwarder:
                 data = self._splice(transaction, data)
         if not self._swallow:
             self.owner.pass_through(data)
+        self.owner.announce()
 
     def _splice(self, transaction: Transaction, data: bytes) -> bytes:
         """Put this node's own answers between those of the leader."""

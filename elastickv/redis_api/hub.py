@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from elastickv.errors import KvError
 from elastickv.redis_api.blocking import Blocking
 from elastickv.redis_api.dispatch import Router
+from elastickv.redis_api.peers import Peers
 from elastickv.redis_api.session import Clients
 from elastickv.redis_api.state import ServerState
 
@@ -26,6 +27,10 @@ class Waiting(Protocol):
         ...
 
 
+class Pushing(Protocol):
+    def write_pushes(self) -> None: ...
+
+
 class Hub:
     def __init__(self, state: ServerState, router: Router) -> None:
         self.state = state
@@ -33,13 +38,26 @@ class Hub:
         self.clients = Clients()
         self.loop = asyncio.get_running_loop()
         self.blocking = Blocking(state, self.loop)
+        self.peers = Peers(state)
         self.waiting: set[Waiting] = set()
         self.resting: set[Waiting] = set()
+        self._pushing: list[Pushing] = []
         self.closing = False
         """The node is stopping: no new connections."""
         self._timer: asyncio.TimerHandle | None = None
         self._rest_timer: asyncio.TimerHandle | None = None
         self._leader_task: asyncio.Task[None] | None = None
+
+    def push_later(self, who: Pushing) -> None:
+        """`who` has pushes to write: they go out at the end of this turn of the loop, together."""
+        if not self._pushing:
+            self.loop.call_soon(self._write_pushes)
+        self._pushing.append(who)
+
+    def _write_pushes(self) -> None:
+        pushing, self._pushing = self._pushing, []
+        for who in pushing:
+            who.write_pushes()
 
     def wait(self, who: Waiting) -> None:
         self.waiting.add(who)

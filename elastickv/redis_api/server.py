@@ -56,6 +56,7 @@ class RedisServer:
         )
         self.state.port = self._server.sockets[0].getsockname()[1]
         self._cron = self.hub.loop.call_later(CRON_SECONDS, self._look_after_clients)
+        self.hub.peers.start()
 
     async def stop(self, grace: float = 0.0) -> None:
         """Take no new connections, let replies that are due go out for at most `grace` seconds, close all."""
@@ -65,6 +66,7 @@ class RedisServer:
             self._cron.cancel()
         if self._server is not None:
             self._server.close()
+        await self.hub.peers.stop()
         deadline = self.hub.loop.time() + grace
         await self._until(lambda: not self._busy(), deadline)
         for session in list(self.hub.clients.values()):
@@ -107,15 +109,14 @@ class RedisServer:
         calls = sum(command.calls for command in self.router.stats.values())
         state.operations_per_second = max(0, calls - self._calls)
         self._calls = calls
+        self.hub.peers.check()
         limit = state.timeout_seconds
-        if not limit and not state.output_limited:
-            return
         for session in list(self.hub.clients.values()):
             link = session.link
-            blocked = session.blocked is not None or link.waits_at_leader
-            if limit and not blocked and link.figures().idle_seconds > limit:
+            waits = session.blocked is not None or link.waits_at_leader or bool(session.subscriptions)
+            if limit and not waits and link.figures().idle_seconds > limit:
                 log.debug("client %d closed: idle", session.id)
                 state.stats.idle_disconnections += 1
                 link.abort()
-            elif state.output_limited:
+            elif state.output_limited or session.subscriptions:
                 link.check_output()

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from elastickv.kv.view import View
 from elastickv.redis_api.errors import RedisError
+from elastickv.redis_api.pubsub import Subscriptions
 from elastickv.redis_api.replies import NULL_ARRAY
 from elastickv.redis_api.state import ServerState
 from elastickv.redis_api.values.database import Database, Databases
 from elastickv.redis_api.values.records import RecordType, parse
+
+if TYPE_CHECKING:
+    from elastickv.redis_api.peers import PeerSink
 
 
 class Call:
@@ -124,6 +128,10 @@ class Link(Protocol):
         """Close at once."""
         ...
 
+    def push_out(self, data: bytes) -> None:
+        """Send a push, between replies. Cheap: what comes in one turn of the loop is written together."""
+        ...
+
     def wake(self) -> None:
         """Something that commands waited for has changed: look again, soon."""
         ...
@@ -203,6 +211,7 @@ class Session:
         "closing",
         "dirty",
         "forwarded_from",
+        "held_pushes",
         "id",
         "in_exec",
         "library_name",
@@ -213,6 +222,7 @@ class Session:
         "name",
         "no_evict",
         "no_touch",
+        "peer",
         "perform",
         "plain",
         "queue",
@@ -221,6 +231,7 @@ class Session:
         "skip_next",
         "skipping",
         "state",
+        "subscriptions",
         "sync_epoch",
         "user",
         "watched",
@@ -253,6 +264,11 @@ class Session:
         """Keys are watched at the leader, over the upstream connection."""
         self.dirty = False
         """A watched key changed, or nobody can tell: EXEC answers nil."""
+        self.peer: PeerSink | None = None
+        """Takes what comes: another node speaks, not a client."""
+        self.subscriptions = Subscriptions()
+        self.held_pushes: list[bytes] | None = None
+        """Messages that came while SUBSCRIBE waits for the other nodes: they follow its confirmation."""
         self.authenticated = not state.require_pass
         self.reset()
 
@@ -278,11 +294,23 @@ class Session:
         self.unwatch()
         self.dirty = False
         self.sync_epoch += 1
+        self.state.pubsub.forget(self)
         self.settle_mode()
 
     def settle_mode(self) -> None:
         """Set `plain`: commands may run in the hot loop, without a look at the session. After each change of mode."""
-        self.plain = self.authenticated and self.queue is None and not (self.muted or self.skip_next or self.skipping)
+        self.plain = (
+            self.authenticated
+            and self.queue is None
+            and self.peer is None
+            and not (self.muted or self.skip_next or self.skipping)
+            and not (self.subscriptions and self.call.protocol == 2)
+        )
+
+    @property
+    def only_listens(self) -> bool:
+        """RESP2 has no pushes: a client that subscribed may do little else."""
+        return self.call.protocol == 2 and bool(self.subscriptions)
 
     def end_transaction(self) -> None:
         self.queue = None

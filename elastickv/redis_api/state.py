@@ -9,6 +9,7 @@ from typing import Final
 from elastickv.clock import Clock
 from elastickv.config import OutputLimits, RedisSettings
 from elastickv.kv.ports import ClusterControl, Leader, Store
+from elastickv.redis_api.pubsub import Event, PubSub
 from elastickv.redis_api.stats import CommandStats, LatencyMonitor, SlowLog, Statistics
 from elastickv.redis_api.values.database import Databases
 
@@ -53,6 +54,9 @@ class ServerState:
         self.stats = Statistics()
         self.slow_log = SlowLog()
         self.latency = LatencyMonitor()
+        self.pubsub = PubSub()
+        self.outgoing: list[Event] = []
+        """Announced by the burst that is being executed (see `announcements`)."""
         self.commands: dict[str, CommandStats] = {}
         """By full name, "container|sub"."""
         self.started_at = clock.monotonic()
@@ -74,6 +78,8 @@ class ServerState:
         """The shortest time that SLOWLOG or LATENCY want to hear about; what the hot loop compares with."""
         self.output_limited = False
         """Some limit on unread replies of normal clients is set."""
+        self.push_hard_bytes = 1 << 62
+        """The hard limit on unread messages of a subscriber."""
         self.paused_until = 0.0
         """CLIENT PAUSE, in `clock.monotonic()`; 0 when not paused."""
         self.paused_all = False
@@ -97,6 +103,7 @@ class ServerState:
         self.slow_ns = min(thresholds, default=1 << 62)
         normal = self.output_limits.normal
         self.output_limited = bool(normal.hard_bytes or normal.soft_bytes)
+        self.push_hard_bytes = self.output_limits.pubsub.hard_bytes or 1 << 62
 
     @property
     def paused(self) -> bool:

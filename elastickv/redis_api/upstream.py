@@ -55,6 +55,8 @@ class Upstream(asyncio.Protocol):
         self.unanswered: deque[Words] = deque()
         self.waiting_since = 0.0
         """Loop time of the last progress while something is unanswered."""
+        self.between_replies = True
+        """The client has got whole replies only: something else may go out now."""
         self.transport: asyncio.Transport | None = None
         self.lost = False
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
@@ -87,6 +89,7 @@ class Upstream(asyncio.Protocol):
     def send(self, data: bytes, commands: list[Words]) -> None:
         if not self.unanswered:
             self.waiting_since = self.forwarder.now()
+            self.between_replies = True
         self.unanswered.extend(commands)
         assert self.transport is not None
         self.transport.write(data)
@@ -133,6 +136,7 @@ class Upstream(asyncio.Protocol):
             forwarder.upstream_lost(self, repeat_all=False)
             return
         self.waiting_since = forwarder.now()
+        self.between_replies = not unanswered
         if self._held:
             data = self._held + data
             self._held = b""

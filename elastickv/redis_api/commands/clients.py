@@ -15,6 +15,7 @@ from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.arguments import integer_between, string_to_integer
 from elastickv.redis_api.commands.connection import is_name
 from elastickv.redis_api.errors import SYNTAX, UNBLOCKED, RedisError, unknown_subcommand
+from elastickv.redis_api.pubsub import Kind
 from elastickv.redis_api.registry import COMMANDS, Flag, Handler, Reply
 from elastickv.redis_api.replies import NO_REPLY, OK, Simple, Verbatim
 from elastickv.redis_api.session import Call, Session
@@ -119,12 +120,14 @@ def _describe(session: Session) -> bytes:
     flags = (
         ("x" if session.queue is not None else "")
         + ("b" if session.blocked is not None or session.link.waits_at_leader else "")
+        + ("P" if session.subscriptions else "")
         + ("d" if session.dirty else "")
         + ("c" if session.closing else "")
         + ("e" if session.no_evict else "")
         + ("T" if session.no_touch else "")
     )
     queued = session.queue
+    names = session.subscriptions.names
     fields = {
         "id": session.id,
         "addr": session.address.decode(),
@@ -135,9 +138,9 @@ def _describe(session: Session) -> bytes:
         "idle": figures.idle_seconds,
         "flags": flags or "N",
         "db": session.call.db.number,
-        "sub": 0,
-        "psub": 0,
-        "ssub": 0,
+        "sub": len(names[Kind.CHANNEL]),
+        "psub": len(names[Kind.PATTERN]),
+        "ssub": len(names[Kind.SHARD]),
         "multi": -1 if queued is None else len(queued),
         "qbuf": figures.input_bytes,
         "qbuf-free": 0,
@@ -161,11 +164,13 @@ def _describe(session: Session) -> bytes:
 
 
 def _is_of(type: bytes) -> Callable[[Session], bool]:
-    """All connections here are normal ones: replicas of ours speak another protocol at another door."""
+    """Normal ones and those that subscribed: replicas of ours speak another protocol at another door."""
     lowered = type.lower()
     if lowered not in _TYPES:
         raise RedisError(b"ERR Unknown client type '%b'" % type)
-    return lambda _: lowered == b"normal"
+    if lowered == b"pubsub":
+        return lambda session: bool(session.subscriptions)
+    return lambda session: lowered == b"normal" and not session.subscriptions
 
 
 @_sub("id", 2, "5.0.0", "Returns the unique client ID of the connection.")

@@ -49,6 +49,8 @@ def ping(call: Call) -> Reply:
     argv = call.argv
     if len(argv) > 2:
         raise wrong_arity("ping")
+    if call.session.only_listens:
+        return [b"pong", argv[1] if len(argv) == 2 else b""]
     return argv[1] if len(argv) == 2 else PONG
 
 
@@ -178,6 +180,7 @@ def hello(call: Call) -> Reply:
     if protocol and protocol != call.protocol:
         call.protocol = protocol
         session.sync_epoch += 1
+        session.settle_mode()
     return {
         b"server": b"redis",
         b"version": REDIS_VERSION.encode(),

@@ -16,6 +16,7 @@ from typing import Final
 
 from elastickv.redis_api.argument_docs import word
 from elastickv.redis_api.commands.server import redis_address, replicas
+from elastickv.redis_api.pubsub import Kind
 from elastickv.redis_api.registry import COMMANDS, Flag, Reply
 from elastickv.redis_api.replies import Verbatim
 from elastickv.redis_api.session import Call
@@ -145,8 +146,9 @@ def _stats(call: Call) -> Lines:
     yield "evicted_clients", 0
     yield "keyspace_hits", databases.hits
     yield "keyspace_misses", databases.misses
-    yield "pubsub_channels", 0
-    yield "pubsub_patterns", 0
+    yield "pubsub_channels", len(state.pubsub.listeners[Kind.CHANNEL])
+    yield "pubsub_patterns", len(state.pubsub.listeners[Kind.PATTERN])
+    yield "pubsubshard_channels", len(state.pubsub.listeners[Kind.SHARD])
     yield "total_forks", 0
     yield "total_error_replies", sum(stats.errors.values())
     yield "client_query_buffer_limit_disconnections", stats.input_limit_disconnections

@@ -7,6 +7,7 @@ from typing import Final
 from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.commands.transactions import is_dirty, run_queue
 from elastickv.redis_api.errors import DB_OUT_OF_RANGE, EXEC_ABORT, SYNTAX, WRONG_PASSWORD, RedisError
+from elastickv.redis_api.peers import PeerSink
 from elastickv.redis_api.registry import Flag, Registry, Reply
 from elastickv.redis_api.replies import NO_REPLY, NULL_ARRAY, OK
 from elastickv.redis_api.session import Call
@@ -47,6 +48,30 @@ def elastickv_session(call: Call) -> Reply:
     call.db = call.databases.numbered[number]
     call.protocol = int(protocol)
     return OK
+
+
+@INTERNAL.command(
+    "elastickv.peer",
+    arity=-2,
+    flags=Flag.NO_AUTH | Flag.NOSCRIPT | Flag.NO_MULTI | Flag.LOCAL | Flag.SESSION | Flag.SKIP_SLOWLOG,
+    group="connection",
+    since="7.2.0",
+    summary="Makes this connection the stream of another node's messages and subscriptions (see `peers`).",
+)
+def elastickv_peer(call: Call) -> Reply:
+    """node [password]"""
+    session = call.session
+    state = call.state
+    if state.require_pass and (len(call.argv) < 3 or call.argv[2] != state.require_pass):
+        raise WRONG_PASSWORD
+    node = call.argv[1].decode("utf-8", "replace")
+    if node == state.facts.id:
+        raise RedisError(b"SELF this is the node itself")
+    session.authenticated = True
+    session.link.authentication_changed()
+    session.peer = PeerSink(session, state.pubsub, node)
+    session.settle_mode()
+    return state.facts.id.encode()
 
 
 @INTERNAL.command(
