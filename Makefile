@@ -20,8 +20,14 @@ KILLS ?= 30
 TRANSFERS ?= 20
 # Where `make image` puts an archive for sites without a registry; empty: none.
 ARCHIVE ?=
-# Where `make cluster` puts its five nodes: this address and the following ones.
+# Whose machines `make cluster` and its relatives work on.
+INVENTORY ?= inventories/local
+# Typed for `make cluster-remove`: the cluster whose data is to go.
+CLUSTER_ID ?=
+# Where `make processes` puts its five nodes: this address and the following ones.
 BASE ?= 127.0.0.11
+
+PLAYBOOK = ansible-playbook -i $(INVENTORY)
 
 .PHONY: help
 help: ## this list
@@ -100,15 +106,35 @@ failover: $(READY) ## KILLS=30 kills -9 of the leader and TRANSFERS=20 planned h
 # ---- programs -------------------------------------------------------------------------------------------------------
 
 .PHONY: cluster
-cluster: $(READY) ## five nodes from BASE=127.0.0.11 on, with the flags of the guide
-	@$(PYTHON) -m tests.kit.local_cluster start --base $(BASE) --fresh
+cluster: image ## five containers on 127.0.0.11 to .15, verified; INVENTORY=inventories/... for machines of your own
+	@$(PLAYBOOK) site.yml
 
 .PHONY: cluster-status
-cluster-status: $(READY) ## how those nodes are
-	@$(PYTHON) -m tests.kit.local_cluster status --base $(BASE)
+cluster-status: $(READY) ## how that cluster is
+	@$(PLAYBOOK) playbooks/status.yml
+
+.PHONY: cluster-verify
+cluster-verify: $(READY) ## steps 5 and 6 of the guide, with grpcurl and redis-cli
+	@$(PLAYBOOK) playbooks/verify.yml
+
+.PHONY: cluster-drill
+cluster-drill: $(READY) ## step 7 of the guide: two nodes stopped under a running client; leaves a report
+	@$(PLAYBOOK) playbooks/drill.yml
 
 .PHONY: cluster-stop
-cluster-stop: $(READY) ## end those nodes
+cluster-stop: $(READY) ## stop its containers; make cluster brings them back with their data
+	@$(PLAYBOOK) playbooks/stop.yml
+
+.PHONY: cluster-remove
+cluster-remove: $(READY) ## remove its containers and, with CLUSTER_ID=..., its data
+	@$(PLAYBOOK) playbooks/cleanup.yml $(if $(CLUSTER_ID),-e elastickv_cleanup_data=true -e elastickv_cleanup_cluster_id=$(CLUSTER_ID))
+
+.PHONY: processes
+processes: $(READY) ## the same five nodes as plain processes of this checkout, from BASE=127.0.0.11 on, always new
+	@$(PYTHON) -m tests.kit.local_cluster start --base $(BASE) --fresh
+
+.PHONY: processes-stop
+processes-stop: $(READY) ## end those processes
 	@$(PYTHON) -m tests.kit.local_cluster stop
 
 .PHONY: image
@@ -129,5 +155,5 @@ lock: ## requirements.lock from pyproject.toml, in an environment of its own
 	@.ci/lock
 
 .PHONY: clean
-clean: cluster-stop ## everything that is not in git, except .venv
+clean: processes-stop ## everything that is not in git, except .venv and what make cluster made
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
