@@ -50,6 +50,18 @@ def positive(word: bytes, error: RedisError | None = None) -> int:
     return number
 
 
+MOST_DRAWS: Final = 10_000_000
+"""Ours: a negative count asks for a reply of that many elements, whatever the collection holds."""
+
+
+def draw_count(word: bytes) -> int:
+    """The count of SRANDMEMBER, HRANDFIELD and ZRANDMEMBER; negative: with repetitions."""
+    count = integer(word)
+    if count == INT64_MIN:
+        raise RedisError(b"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")
+    return count
+
+
 def string_to_float(word: bytes) -> float | None:
     """What strtod reads completely, without blanks, NaN and what overflows; else None."""
     if _FLOAT(word) is not None:

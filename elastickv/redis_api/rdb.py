@@ -1,17 +1,18 @@
-"""Redis' serialisation of one value, as DUMP gives it and RESTORE takes it.
+"""The frame and the words of Redis' serialisation of one value, as DUMP gives it and RESTORE takes it.
 
     type:1  value  RDB version:2 (little endian)  CRC-64:8 (little endian, over everything before it)
 
 A length is 6 bits, 14 bits, 32 bits or 64 bits, told apart by the two high bits of its first byte; the fourth pattern
-of those bits marks a string in a special form: an integer of 8, 16 or 32 bits, or LZF. Strings are the only type that
-this server stores so far; payloads of the others are recognised, and refused by name.
+of those bits marks a string in a special form: an integer of 8, 16 or 32 bits, or LZF. What the values of each type are
+made of is in `rdb_values`.
 
-We write version 10, that of Redis 7.0: a server refuses payloads of versions newer than its own, and what a string
-looks like has not changed since version 6. Versions up to 11 (Redis 7.2) are read.
+We write version 10, that of Redis 7.0, and no form that came later, because a server refuses payloads of versions newer
+than its own. Versions up to 11 (Redis 7.2) are read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from elastickv.redis_api.crc64 import crc64
@@ -21,12 +22,7 @@ WRITTEN_VERSION: Final = 10
 NEWEST_VERSION: Final = 11
 _FOOTER: Final = 10
 
-_TYPE_STRING: Final = 0
-_TYPE_NAMES: Final = {
-    1: "list", 2: "set", 3: "zset", 4: "hash", 5: "zset", 6: "module", 7: "module", 9: "hash", 10: "list", 11: "set",
-    12: "zset", 13: "hash", 14: "list", 15: "stream", 16: "hash", 17: "zset", 18: "list", 19: "stream", 20: "set",
-    21: "stream",
-}  # fmt: skip
+TYPE_STRING: Final = 0
 
 _LENGTH_6: Final = 0
 _LENGTH_14: Final = 1
@@ -49,23 +45,18 @@ class WrongFooter(ValueError):
 
 
 class BadFormat(ValueError):
-    """The value cannot be read. The text is a clause for the error reply; empty when there is nothing to add."""
+    """The value cannot be read."""
+
+
+def framed(kind: int, parts: Iterable[bytes | memoryview]) -> bytes:
+    """The DUMP payload of a value of that RDB type."""
+    body = b"".join((bytes((kind,)), *parts, WRITTEN_VERSION.to_bytes(2, "little")))
+    return body + crc64(body).to_bytes(8, "little")
 
 
 def dump_string(value: bytes | memoryview) -> bytes:
     """The DUMP payload of a string."""
-    body = b"".join((bytes((_TYPE_STRING,)), *_string(value), WRITTEN_VERSION.to_bytes(2, "little")))
-    return body + crc64(body).to_bytes(8, "little")
-
-
-def restore_string(payload: bytes) -> bytes:
-    """The string of a DUMP payload. WrongFooter or BadFormat."""
-    check_footer(payload)
-    kind = payload[0] if len(payload) > _FOOTER else -1
-    if kind != _TYPE_STRING:
-        name = _TYPE_NAMES.get(kind)
-        raise BadFormat(f"values of type {name} cannot be restored here" if name else "")
-    return _read_string(payload, 1, len(payload) - _FOOTER)
+    return framed(TYPE_STRING, string(value))
 
 
 def check_footer(payload: bytes) -> None:
@@ -76,7 +67,8 @@ def check_footer(payload: bytes) -> None:
         raise WrongFooter
 
 
-def _string(value: bytes | memoryview) -> list[bytes | memoryview]:
+def string(value: bytes | memoryview) -> list[bytes | memoryview]:
+    """A string in the form that Redis would choose, in parts."""
     size = len(value)
     if size <= 11:
         number = _small_integer(bytes(value))
@@ -86,8 +78,8 @@ def _string(value: bytes | memoryview) -> list[bytes | memoryview]:
     if _COMPRESS_ABOVE < size <= _COMPRESS_UP_TO:
         packed = compress(bytes(value), size - 4)
         if packed is not None:
-            return [bytes((_SPECIAL << 6 | _LZF,)), _length(len(packed)), _length(size), packed]
-    return [_length(size), value]
+            return [bytes((_SPECIAL << 6 | _LZF,)), length(len(packed)), length(size), packed]
+    return [length(size), value]
 
 
 def _small_integer(value: bytes) -> int | None:
@@ -99,7 +91,7 @@ def _small_integer(value: bytes) -> int | None:
     return number if -(1 << 31) <= number < 1 << 31 and b"%d" % number == value else None
 
 
-def _length(size: int) -> bytes:
+def length(size: int) -> bytes:
     if size < 1 << 6:
         return bytes((size,))
     if size < 1 << 14:
@@ -109,42 +101,57 @@ def _length(size: int) -> bytes:
     return bytes((_LENGTH_64,)) + size.to_bytes(8)
 
 
-def _read_string(payload: bytes, at: int, end: int) -> bytes:
-    size, special, at = _read_length(payload, at, end)
-    if not special:
-        return _take(payload, at, end, size)
-    if size in _INT_SIZES:
-        return b"%d" % int.from_bytes(_take(payload, at, end, _INT_SIZES[size]), "little", signed=True)
-    if size != _LZF:
-        raise BadFormat
-    packed_size, packed_special, at = _read_length(payload, at, end)
-    size, special, at = _read_length(payload, at, end)
-    if packed_special or special or size > MAX_STRING:
-        raise BadFormat
-    try:
-        return decompress(_take(payload, at, end, packed_size), size)
-    except ValueError:
-        raise BadFormat from None
+class Reader:
+    """Reads a payload from behind its type to its footer. BadFormat when it ends early or makes no sense."""
 
+    __slots__ = ("at", "end", "payload")
 
-def _read_length(payload: bytes, at: int, end: int) -> tuple[int, bool, int]:
-    """(length, False, where it ends) or (special form, True, where its mark ends)."""
-    first = _take(payload, at, end, 1)[0]
-    at += 1
-    kind = first >> 6
-    if kind == _LENGTH_6:
-        return first, False, at
-    if kind == _LENGTH_14:
-        return (first & 0x3F) << 8 | _take(payload, at, end, 1)[0], False, at + 1
-    if kind == _SPECIAL:
-        return first & 0x3F, True, at
-    width = {_LENGTH_32: 4, _LENGTH_64: 8}.get(first)
-    if width is None:
-        raise BadFormat
-    return int.from_bytes(_take(payload, at, end, width)), False, at + width
+    def __init__(self, payload: bytes, at: int = 1) -> None:
+        self.payload = payload
+        self.at = at
+        self.end = len(payload) - _FOOTER
 
+    def take(self, size: int) -> bytes:
+        if size > self.end - self.at:
+            raise BadFormat
+        start = self.at
+        self.at += size
+        return self.payload[start : self.at]
 
-def _take(payload: bytes, at: int, end: int, size: int) -> bytes:
-    if size > end - at:
-        raise BadFormat
-    return payload[at : at + size]
+    def length(self) -> int:
+        size, special = self._length()
+        if special:
+            raise BadFormat
+        return size
+
+    def string(self) -> bytes:
+        size, special = self._length()
+        if not special:
+            return self.take(size)
+        if size in _INT_SIZES:
+            return b"%d" % int.from_bytes(self.take(_INT_SIZES[size]), "little", signed=True)
+        if size != _LZF:
+            raise BadFormat
+        packed_size = self.length()
+        size = self.length()
+        if size > MAX_STRING:
+            raise BadFormat
+        try:
+            return decompress(self.take(packed_size), size)
+        except ValueError:
+            raise BadFormat from None
+
+    def _length(self) -> tuple[int, bool]:
+        """(length, False) or (special form, True)."""
+        first = self.take(1)[0]
+        kind = first >> 6
+        if kind == _LENGTH_6:
+            return first, False
+        if kind == _LENGTH_14:
+            return (first & 0x3F) << 8 | self.take(1)[0], False
+        if kind == _SPECIAL:
+            return first & 0x3F, True
+        width = {_LENGTH_32: 4, _LENGTH_64: 8}.get(first)
+        if width is None:
+            raise BadFormat
+        return int.from_bytes(self.take(width)), False

@@ -4,7 +4,8 @@
     bytes        $1 a                       bool         #t            (RESP2: :1)
     None         _      (RESP2: $-1)        NULL_ARRAY   _             (RESP2: *-1)
     list, tuple  *n                         dict         %n            (RESP2: flat array)
-    set, Members ~n     (RESP2: *n)         Verbatim     =n txt:...    (RESP2: bulk string)
+    CachedMap    %n     (RESP2: flat array) Verbatim     =n txt:...    (RESP2: bulk string)
+    set, Members ~n     (RESP2: *n)
     Simple       +OK                        Push         >n            (RESP2: *n)
     RedisError   -ERR ...   (also inside arrays, as EXEC needs it)     Raw   bytes that are RESP already
 
@@ -62,6 +63,17 @@ class Push:
 
     def __init__(self, items: Iterable[object]) -> None:
         self.items = list(items)
+
+
+class CachedMap(dict[bytes, bytes]):
+    """A map of bulk strings that is not changed after its first reply: it remembers how it looks on the wire."""
+
+    __slots__ = ("resp2", "resp3")
+
+    def __init__(self, items: Iterable[tuple[bytes, bytes]] | Mapping[bytes, bytes] = ()) -> None:
+        super().__init__(items)
+        self.resp2 = b""
+        self.resp3 = b""
 
 
 class Members(list[object]):
@@ -182,6 +194,23 @@ def _table(protocol: int) -> _Table:
     def pairs(mark: bytes, mapping: Mapping[object, object], count: int) -> bytes:
         return items(mark, (one for pair in mapping.items() for one in pair), count)
 
+    def bulk_pairs(mapping: CachedMap, mark: bytes, count: int) -> bytes:
+        parts = [b"%b%d\r\n" % (mark, count)]
+        parts += [
+            b"$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(name), name, len(value), value) for name, value in mapping.items()
+        ]
+        return b"".join(parts)
+
+    def cached_map2(mapping: CachedMap) -> bytes:
+        if not mapping.resp2:
+            mapping.resp2 = bulk_pairs(mapping, b"*", 2 * len(mapping))
+        return mapping.resp2
+
+    def cached_map3(mapping: CachedMap) -> bytes:
+        if not mapping.resp3:
+            mapping.resp3 = bulk_pairs(mapping, b"%", len(mapping))
+        return mapping.resp3
+
     table.update(
         {
             int: _integer,
@@ -194,6 +223,7 @@ def _table(protocol: int) -> _Table:
             Raw: _encoded,
             RedisError: _error,
             NoReply: _nothing,
+            CachedMap: cached_map3 if protocol == 3 else cached_map2,
         }
     )
     if protocol == 3:

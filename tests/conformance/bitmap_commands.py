@@ -73,7 +73,9 @@ COMMANDS: tuple[Maker, ...] = (
 def _excused(argv: Words, ours: bytes, theirs: bytes) -> bool:
     # 7.2 (pull request 11734): arguments are checked before the key is looked for.
     name = argv[0].upper()
-    return name in (b"BITCOUNT", b"BITPOS") and ours.startswith(b"-ERR") and theirs in (b":0\r\n", b":-1\r\n")
+    if name not in (b"BITCOUNT", b"BITPOS") or not ours.startswith(b"-ERR"):
+        return False
+    return theirs in (b":0\r\n", b":-1\r\n") or theirs.startswith(b"-WRONGTYPE")
 
 
 GROUP: Final = Group(COMMANDS, excused=_excused)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.conformance import bitmap_commands, generic_commands, string_commands
+from tests.conformance import bitmap_commands, generic_commands, hash_commands, string_commands
 from tests.conformance.group import Group
 
 GROUPS: Final[dict[str, Group]] = {
     "string": string_commands.GROUP,
     "bitmap": bitmap_commands.GROUP,
     "generic": generic_commands.GROUP,
+    "hash": hash_commands.GROUP,
 }
 """By the name that COMMAND DOCS gives the group."""

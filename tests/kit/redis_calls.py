@@ -73,6 +73,7 @@ class RedisCalls:
 
     def wire(self, argv: list[bytes], protocol: int) -> bytes:
         """The reply as it goes over the wire."""
+        self.call.protocol = protocol
         return encode(self.reply(argv), protocol)
 
     def run(self, *argv: Word) -> object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from elastickv.redis_api import rdb
+from elastickv.redis_api import rdb, rdb_values
 from elastickv.redis_api.argument_docs import integer, key, token, word
 from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.arguments import string_to_integer
@@ -18,7 +18,7 @@ from elastickv.redis_api.replies import OK, Simple
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values import events
 from elastickv.redis_api.values.kinds import KINDS
-from elastickv.redis_api.values.records import TYPE_NAMES, Record, RecordType
+from elastickv.redis_api.values.records import Record, RecordType
 
 _SECOND: Final = KeySpan(2, 2, 1)
 _EMBEDDED: Final = 44
@@ -174,9 +174,10 @@ def dump(call: Call) -> Reply:
     record = call.db.read(call.argv[1])
     if record is None:
         return None
-    if record.type is not RecordType.STRING:
-        raise RedisError(b"ERR values of type %b cannot be dumped yet" % TYPE_NAMES[record.type])
-    return rdb.dump_string(record.view)
+    if record.type is RecordType.STRING:
+        return rdb.dump_string(record.view)
+    kind = KINDS[record.type]
+    return rdb_values.dump(record.type, kind.encoding(call.db, record), kind.load(call.db, record))
 
 
 @COMMANDS.command(
@@ -214,19 +215,23 @@ def restore(call: Call) -> Reply:
     if ttl < 0:
         raise RedisError(b"ERR Invalid TTL value, must be >= 0")
     try:
-        value = rdb.restore_string(payload)
+        type, value = rdb_values.restore(payload)
     except rdb.WrongFooter:
         raise RedisError(b"ERR DUMP payload version or checksum are wrong") from None
-    except rdb.BadFormat as error:
-        detail = b": %b" % str(error).encode() if str(error) else b""
-        raise RedisError(b"ERR Bad data format" + detail) from None
+    except rdb.BadFormat:
+        raise RedisError(b"ERR Bad data format") from None
+    if type is not RecordType.STRING and type not in KINDS:
+        raise RedisError(b"ERR Bad data format")
     deadline = ttl if absolute or not ttl else ttl + call.view.now_ms
     # Redis lets the sum wrap around to the distant past.
     if deadline and (deadline <= call.view.now_ms or deadline >= 1 << 63):
         if call.db.delete(name):
             call.db.notify(events.GENERIC, b"del", name)
     else:
-        call.db.set_string(name, value, deadline)
+        if type is RecordType.STRING:
+            call.db.set_string(name, value, deadline)
+        else:
+            KINDS[type].save(call.db, name, value, deadline)
         call.db.notify(events.GENERIC, b"restore", name)
     return OK
 

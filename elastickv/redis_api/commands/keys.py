@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from elastickv.redis_api import glob
+from elastickv.redis_api import glob, scan_options
 from elastickv.redis_api.argument_docs import integer, key, token, word
 from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.errors import (
     DB_OUT_OF_RANGE,
-    INVALID_CURSOR,
     NO_SUCH_KEY,
     SAME_OBJECT,
     SYNTAX,
@@ -28,8 +27,6 @@ from elastickv.redis_api.values.records import TYPE_NAMES, Record
 _TWO_KEYS: Final = KeySpan(1, 2, 1)
 _TYPES: Final = {type: Simple(name) for type, name in TYPE_NAMES.items()}
 _NO_TYPE: Final = Simple(b"none")
-_SCAN_COUNT: Final = 10
-_MAX_CURSOR: Final = (1 << 64) - 1
 
 
 def _delete(call: Call) -> Reply:
@@ -298,9 +295,7 @@ def keys(call: Call) -> Reply:
     complexity="O(1) for a call, O(N) for a whole iteration over N keys",
     history=(("6.0.0", "Option TYPE."),),
     arguments=(
-        integer("cursor"),
-        word("pattern", "pattern", token="MATCH", optional=True),
-        integer("count", token="COUNT", optional=True),
+        *scan_options.ARGUMENTS,
         word("type", token="TYPE", since="6.0.0", optional=True),
     ),
 )
@@ -310,45 +305,15 @@ def scan(call: Call) -> Reply:
     The cursor is a place in the order of the keys' hashes, so it means the same on every node and never goes stale.
     """
     argv = call.argv
-    cursor = _cursor(argv[1])
-    count = _SCAN_COUNT
-    pattern = b"*"
-    wanted: bytes | None = None
-    at = 2
-    while at < len(argv):
-        option = argv[at].upper()
-        if at + 1 == len(argv):
-            raise SYNTAX
-        at += 1
-        if option == b"COUNT":
-            count = read_integer(argv[at])
-            if count < 1:
-                raise SYNTAX
-        elif option == b"MATCH":
-            pattern = argv[at]
-        elif option == b"TYPE":
-            wanted = argv[at].lower()
-        else:
-            raise SYNTAX
-        at += 1
-    following, found = call.db.walk(cursor, count)
-    if wanted is not None:
-        found = [(name, record) for name, record in found if TYPE_NAMES[record.type] == wanted]
+    at = scan_options.cursor(argv[1])
+    options = scan_options.scan_options(argv[2:], with_type=True)
+    following, found = call.db.walk(at, options.count)
+    if options.type is not None:
+        found = [(name, record) for name, record in found if TYPE_NAMES[record.type] == options.type]
     names = [name for name, _ in found]
-    if pattern != b"*":
-        matches = glob.matcher(pattern)
-        names = [name for name in names if matches(name)]
+    if options.matches is not None:
+        names = [name for name in names if options.matches(name)]
     return [b"%d" % following, names]
-
-
-def _cursor(text: bytes) -> int:
-    """As strtoul reads it: an optional sign, which wraps around, and digits up to 64 bits."""
-    digits = text[1:] if text[:1] in (b"+", b"-") else text
-    if text == b"":
-        return 0
-    if not digits.isdigit() or len(digits) > 40 or int(digits) > _MAX_CURSOR:
-        raise INVALID_CURSOR
-    return -int(digits) & _MAX_CURSOR if text.startswith(b"-") else int(digits)
 
 
 @COMMANDS.command(

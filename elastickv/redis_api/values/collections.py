@@ -118,12 +118,63 @@ def member_of(physical: bytes, stored: bytes) -> tuple[bytes, bytes]:
     return stored[4:end], stored[end:]
 
 
+# inline form
+
+LISTPACK: Final = 0
+HASHTABLE: Final = 1
+INTSET: Final = 2
+ENCODINGS: Final = {LISTPACK: b"listpack", HASHTABLE: b"hashtable", INTSET: b"intset"}
+"""What Redis would use. Kept beside the elements, because Redis does not go back when a collection shrinks."""
+
+LARGEST_INLINE: Final = 60_000
+"""Bytes; bounds `EncodingLimits.inline_bytes`, so that lengths of elements fit into two bytes."""
+_PACK_HEADER = Struct("<BBH")
+_LENGTHS: Final[dict[int, Struct]] = {}
+
+
+def _lengths(count: int) -> Struct:
+    packer = _LENGTHS.get(count)
+    if packer is None:
+        packer = Struct(f"<{count}H")
+        if count <= 1024:
+            _LENGTHS[count] = packer
+    return packer
+
+
+def pack(encoding: int, items: list[bytes]) -> bytes | None:
+    """An inline payload: layout, encoding, number of items, their lengths, the items. None when it is too large."""
+    count = len(items)
+    if count > LARGEST_INLINE // 2:
+        return None
+    lengths = list(map(len, items))
+    if sum(lengths) + 2 * count > LARGEST_INLINE:
+        return None
+    return b"".join((_PACK_HEADER.pack(INLINE, encoding, count), _lengths(count).pack(*lengths), *items))
+
+
+def unpack(payload: bytes) -> list[bytes]:
+    """The items of an inline payload."""
+    count = payload[2] | payload[3] << 8
+    end = 4 + 2 * count
+    items = []
+    for length in _lengths(count).unpack_from(payload, 4):
+        start, end = end, end + length
+        items.append(payload[start:end])
+    return items
+
+
+def encoding_of(record: Record) -> int:
+    """LISTPACK, HASHTABLE or INTSET of a hash or set in either layout."""
+    raw, start = record.raw, record.start
+    return raw[start + 1] if raw[start] == INLINE else raw[start + _HEADER.size]
+
+
 class DecodedCache:
     """Inline collections as Python objects, so that hot ones need not be taken apart again and again.
 
     An entry counts only while exactly the bytes that it was made from are stored: a write that was undone, a change of
-    leader or a write by other means can never show through it. Whoever changes a value must `put` it with its new bytes
-    in the same breath.
+    leader or a write by other means can never show through it. Values are shared with replies that have not been sent:
+    whoever changes one changes a copy and puts that.
     """
 
     __slots__ = ("_entries", "_limit", "_size")

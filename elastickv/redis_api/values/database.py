@@ -307,6 +307,11 @@ class Database:
         self.generation = number
         self.prefix = redis_prefix(number)
 
+    @property
+    def databases(self) -> Databases:
+        """What all databases share."""
+        return self._all
+
     def show(self, generation: int) -> None:
         """From now on this number shows that generation."""
         self.generation = generation

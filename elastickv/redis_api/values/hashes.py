@@ -1,0 +1,249 @@
+"""Hashes: fields and values, in one record while that is small, a record per field when it is large.
+
+`find` and `read` return a hash that is there, in one of two classes with the same methods; `create` makes one. A hash
+whose last field goes is deleted with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from elastickv.redis_api.replies import CachedMap
+from elastickv.redis_api.values import members
+from elastickv.redis_api.values.collections import (
+    ENCODINGS,
+    HASHTABLE,
+    INLINE,
+    LISTPACK,
+    EncodingLimits,
+    elements,
+    encoding_of,
+    pack,
+    read_split,
+    split_header,
+    unpack,
+)
+from elastickv.redis_api.values.database import Database
+from elastickv.redis_api.values.kinds import KINDS, Kind
+from elastickv.redis_api.values.members import Pair
+from elastickv.redis_api.values.records import Record, RecordType
+
+
+class InlineHash:
+    """All fields are in the key's record."""
+
+    __slots__ = ("_db", "_record", "fields")
+
+    def __init__(self, db: Database, record: Record) -> None:
+        self._db = db
+        self._record = record
+        self.fields = db.databases.decoded.get(record, _decode)
+        """Shared with replies that have not been sent yet: never changed in place."""
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def get(self, field: bytes) -> bytes | None:
+        return self.fields.get(field)
+
+    def items(self) -> Iterable[Pair]:
+        return self.fields.items()
+
+    def all(self) -> CachedMap:
+        return self.fields
+
+    def update(self, pairs: Sequence[bytes]) -> int:
+        """Set fields from field, value, field, …; how many are new."""
+        fields = CachedMap(self.fields)
+        fields.update(zip(pairs[::2], pairs[1::2], strict=True))
+        encoding = encoding_of(self._record)
+        if encoding == LISTPACK:
+            encoding = _encoding(self._db.databases.limits, pairs, len(fields))
+        added = len(fields) - len(self.fields)
+        payload = _packed(fields, encoding, self._db.databases.limits)
+        if payload is not None:
+            raw = self._db.rewrite(self._record, payload)
+            self._db.databases.decoded.put(self._record.physical, raw, fields)
+        else:
+            self._db.rewrite(self._record, _split(self._db, fields.items(), len(fields), encoding))
+        return added
+
+    def delete(self, names: Sequence[bytes]) -> int:
+        """Remove fields; how many were there. The key goes with the last one."""
+        fields = CachedMap(self.fields)
+        deleted = sum(fields.pop(name, None) is not None for name in names)
+        if not fields:
+            self._db.remove(self._record)
+        elif deleted:
+            payload = _packed(fields, encoding_of(self._record), None)
+            assert payload is not None, "it was larger before"
+            raw = self._db.rewrite(self._record, payload)
+            self._db.databases.decoded.put(self._record.physical, raw, fields)
+        return deleted
+
+    def walk(self, cursor: int, count: int) -> tuple[int, list[Pair]]:
+        """A step of HSCAN: everything at once, as Redis does with small hashes."""
+        return 0, list(self.fields.items())
+
+    def draw(self) -> Pair:
+        return self._db.databases.rng.choice(list(self.fields.items()))
+
+    def draw_distinct(self, wanted: int) -> list[Pair]:
+        pairs = list(self.fields.items())
+        if wanted >= len(pairs):
+            return pairs
+        # Redis keeps the order of a compact hash here.
+        places = sorted(self._db.databases.rng.sample(range(len(pairs)), wanted))
+        return [pairs[place] for place in places]
+
+    def draw_many(self, wanted: int) -> list[Pair]:
+        return self._db.databases.rng.choices(list(self.fields.items()), k=wanted)
+
+
+class SplitHash:
+    """The key's record only says how many fields there are."""
+
+    __slots__ = ("_count", "_db", "_encoding", "_incarnation", "_prefix", "_record")
+
+    def __init__(self, db: Database, record: Record) -> None:
+        self._db = db
+        self._record = record
+        self._incarnation, self._count, rest = read_split(record.payload)
+        self._encoding = rest[0]
+        self._prefix = elements(self._incarnation)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def get(self, field: bytes) -> bytes | None:
+        return members.get(self._db.view, self._prefix, field)
+
+    def items(self) -> Iterator[Pair]:
+        return members.items(self._db.view, self._prefix)
+
+    def all(self) -> CachedMap:
+        return CachedMap(self.items())
+
+    def update(self, pairs: Sequence[bytes]) -> int:
+        view, prefix = self._db.view, self._prefix
+        added = 0
+        for at in range(0, len(pairs), 2):
+            if members.get(view, prefix, pairs[at]) is None:
+                added += 1
+            members.put(view, prefix, pairs[at], pairs[at + 1])
+        encoding = self._encoding
+        if encoding == LISTPACK:
+            encoding = _encoding(self._db.databases.limits, pairs, self._count + added)
+        if added or encoding != self._encoding:
+            self._save(self._count + added, encoding)
+        else:
+            self._db.touched(self._record.physical)
+        return added
+
+    def delete(self, names: Sequence[bytes]) -> int:
+        deleted = sum(members.delete(self._db.view, self._prefix, name) for name in names)
+        if deleted == self._count:
+            self._db.remove(self._record)
+        elif deleted:
+            self._save(self._count - deleted, self._encoding)
+        return deleted
+
+    def _save(self, count: int, encoding: int) -> None:
+        self._db.rewrite(self._record, split_header(self._incarnation, count, bytes((encoding,))))
+
+    def walk(self, cursor: int, count: int) -> tuple[int, list[Pair]]:
+        return members.walk(self._db.view, self._prefix, cursor, count)
+
+    def draw(self) -> Pair:
+        return members.draw(self._db.view, self._prefix, self._count, self._db.databases.rng)
+
+    def draw_distinct(self, wanted: int) -> list[Pair]:
+        if wanted >= self._count:
+            return list(self.items())
+        return members.draw_distinct(self._db.view, self._prefix, self._count, wanted, self._db.databases.rng)
+
+    def draw_many(self, wanted: int) -> list[Pair]:
+        return members.draw_many(self._db.view, self._prefix, self._count, wanted, self._db.databases.rng)
+
+
+Hash = InlineHash | SplitHash
+
+
+def find(db: Database, key: bytes) -> Hash | None:
+    """The hash at `key`, to be changed. KvError(WRONG_TYPE) for another type."""
+    record = db.typed(key, RecordType.HASH)
+    return None if record is None else opened(db, record)
+
+
+def read(db: Database, key: bytes) -> Hash | None:
+    """`find` for commands that only read."""
+    record = db.read_typed(key, RecordType.HASH)
+    return None if record is None else opened(db, record)
+
+
+def opened(db: Database, record: Record) -> Hash:
+    return InlineHash(db, record) if record.raw[record.start] == INLINE else SplitHash(db, record)
+
+
+def create(db: Database, key: bytes, pairs: Sequence[bytes], deadline: int = 0) -> int:
+    """Store a hash of field, value, field, … in place of whatever was there; how many fields it has."""
+    fields = CachedMap(zip(pairs[::2], pairs[1::2], strict=True))
+    limits = db.databases.limits
+    encoding = _encoding(limits, pairs, len(fields))
+    payload = _packed(fields, encoding, limits)
+    if payload is not None:
+        physical, raw = db.store(key, RecordType.HASH, payload, deadline)
+        db.databases.decoded.put(physical, raw, fields)
+    else:
+        db.store(key, RecordType.HASH, _split(db, fields.items(), len(fields), encoding), deadline)
+    return len(fields)
+
+
+def _decode(payload: bytes) -> CachedMap:
+    words = unpack(payload)
+    return CachedMap(zip(words[::2], words[1::2], strict=True))
+
+
+def _packed(fields: CachedMap, encoding: int, limits: EncodingLimits | None) -> bytes | None:
+    """The inline payload; None when it would be larger than the limits allow."""
+    words: list[bytes] = []
+    for pair in fields.items():
+        words += pair
+    payload = pack(encoding, words)
+    if payload is None or (limits is not None and len(payload) > limits.inline_bytes):
+        return None
+    return payload
+
+
+def _split(db: Database, pairs: Iterable[Pair], count: int, encoding: int) -> bytes:
+    """Write the fields as elements; the payload that goes with them."""
+    incarnation = db.databases.new_incarnation()
+    prefix = elements(incarnation)
+    for field, value in pairs:
+        members.put(db.view, prefix, field, value)
+    return split_header(incarnation, count, bytes((encoding,)))
+
+
+def _encoding(limits: EncodingLimits, words: Sequence[bytes], count: int) -> int:
+    """What Redis would make of a listpack after these fields and values went in."""
+    if count > limits.hash_entries or max(map(len, words)) > limits.hash_value:
+        return HASHTABLE
+    return LISTPACK
+
+
+def _save(db: Database, key: bytes, pairs: Sequence[Pair], deadline: int) -> None:
+    if pairs:
+        create(db, key, [word for pair in pairs for word in pair], deadline)
+    else:
+        db.delete(key)
+
+
+KINDS[RecordType.HASH] = Kind(
+    encoding=lambda _, record: ENCODINGS[encoding_of(record)],
+    count=lambda db, record: len(opened(db, record)),
+    load=lambda db, record: list(opened(db, record).items()),
+    save=_save,
+)
+
+__all__: Final = ["Hash", "InlineHash", "SplitHash", "create", "find", "opened", "read"]
