@@ -67,7 +67,8 @@ def test_missing_hashes(redis: RedisCalls) -> None:
     [
         ("HSET", "alist", "f", "v"), ("HMSET", "alist", "f", "v"), ("HSETNX", "alist", "f", "v"),
         ("HGET", "alist", "f"), ("HMGET", "alist", "f"), ("HGETALL", "alist"), ("HKEYS", "alist"),
-        ("HVALS", "alist"), ("HDEL", "alist", "f"), ("HEXISTS", "alist", "f"), ("HLEN", "alist"), ("HSTRLEN", "alist", "f"), ("HINCRBY", "alist", "f", 1),
+        ("HVALS", "alist"), ("HDEL", "alist", "f"),
+        ("HEXISTS", "alist", "f"), ("HLEN", "alist"), ("HSTRLEN", "alist", "f"), ("HINCRBY", "alist", "f", 1),
         ("HINCRBYFLOAT", "alist", "f", 1), ("HRANDFIELD", "alist"), ("HRANDFIELD", "alist", 1), ("HSCAN", "alist", 0),
     ],
 )  # fmt: skip
