@@ -209,7 +209,7 @@ class Node:
             await asyncio.sleep(0.1)
             try:
                 while self.store.serving and not self.group.executor.refusal:
-                    expired = await self.store.execute(lambda view: databases.expire_due(200))
+                    expired = await self.redis.expire(200)
                     purged = await self.store.execute(lambda view: databases.purge(1000))
                     if expired < 200 and not purged:
                         break

@@ -72,6 +72,10 @@ class Store(Protocol):
         """
         ...
 
+    def observe(self, key: bytes, observer: Callable[[bytes | None], None]) -> None:
+        """Tell the committed record at `key`, on every node: now, and whenever it changes. Once per key."""
+        ...
+
     def leader(self) -> Leader | None: ...
 
     async def wait_for_leader(self, *, timeout: float | None = None) -> Leader:

@@ -46,8 +46,7 @@ class Announcements:
     def after(self, ticket: Ticket | None) -> None:
         """The burst that announced what is in `outgoing` rests on `ticket`."""
         state = self._state
-        events = state.outgoing
-        state.outgoing = []
+        events = state.take_outgoing()
         if ticket is None and not self._held:
             publish = state.pubsub.publish
             for event in events:

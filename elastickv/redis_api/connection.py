@@ -417,7 +417,7 @@ class Connection(asyncio.Protocol):
 
     def _is_local(self, argv: Words) -> bool:
         try:
-            return self.hub.router.find(argv).local
+            return self.hub.router.find(argv).is_local(argv)
         except RedisError:
             return True
 

@@ -79,6 +79,11 @@ class Route(CommandStats):
         )
         self.subroutes: dict[bytes, Route] = {}
 
+    def is_local(self, argv: list[bytes]) -> bool:
+        """This node answers it, whoever leads."""
+        at_leader = self.command.at_leader
+        return self.local and (at_leader is None or not at_leader(argv))
+
     def accepts(self, words: int) -> bool:
         arity = self.arity
         return words == arity if arity > 0 else words >= -arity

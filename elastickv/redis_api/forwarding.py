@@ -211,7 +211,7 @@ class Forwarder:
             return session.queue is not None and not session.queue_failed and not session.dirty and bool(session.queue)
         if session.queue is not None:
             return False
-        return not route.local
+        return not route.is_local(argv)
 
     def _ready_upstream(self) -> Upstream | None:
         """The connection to the present leader, in step with the session; None while that takes time."""
@@ -368,7 +368,7 @@ class Forwarder:
         sent = 0
         for place, argv in enumerate(transaction.queue):
             route = self._route(argv)
-            if route is not None and route.local and route.name != "select":
+            if route is not None and route.name != "select" and route.is_local(argv):
                 transaction.here.append(place)
                 continue
             if route is not None and route.name == "select":
@@ -483,7 +483,7 @@ class Forwarder:
         if type(argv) is Transaction:
             return all(self._only_reads(one) for one in argv.queue)
         route = self._route(argv)
-        return route is not None and (route.readonly or route.local or route.name in _SAFE_TO_REPEAT)
+        return route is not None and (route.readonly or route.is_local(argv) or route.name in _SAFE_TO_REPEAT)
 
     def sync_refused(self, upstream: Upstream, text: str) -> None:
         """The leader does not take the session: wrong password, too many clients, or it does not lead any more."""

@@ -93,6 +93,8 @@ class Command:
     history: tuple[tuple[str, str], ...] = ()
     arguments: tuple[dict[str, object], ...] = ()
     """COMMAND DOCS' argument tree."""
+    at_leader: Callable[[Sequence[bytes]], bool] | None = None
+    """Ours, with Flag.LOCAL: with these words it is for the leader all the same."""
     subcommands: dict[str, Command] = field(default_factory=dict)
 
     def accepts(self, words: int) -> bool:
@@ -123,6 +125,7 @@ class Registry(dict[str, Command]):
         key_access: tuple[str, ...] = (),
         history: tuple[tuple[str, str], ...] = (),
         arguments: tuple[dict[str, object], ...] = (),
+        at_leader: Callable[[Sequence[bytes]], bool] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated function as the body of `name` ("container|sub" for a subcommand).
 
@@ -152,6 +155,7 @@ class Registry(dict[str, Command]):
                 key_access=key_access,
                 history=history,
                 arguments=arguments,
+                at_leader=at_leader,
             )
             container, _, sub = name.partition("|")
             home: dict[str, Command] = self[container].subcommands if sub else self

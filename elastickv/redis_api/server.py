@@ -12,6 +12,7 @@ from elastickv.clock import Clock
 from elastickv.config import RedisSettings
 from elastickv.kv.ports import ClusterControl, Store
 from elastickv.redis_api.commands import COMMANDS, INTERNAL
+from elastickv.redis_api.commands.configuration import shared_defaults, take_shared
 from elastickv.redis_api.connection import Connection
 from elastickv.redis_api.dispatch import Router
 from elastickv.redis_api.hub import Hub
@@ -39,6 +40,7 @@ class RedisServer:
         self.router = Router(COMMANDS, INTERNAL)
         self.state.commands = self.router.stats
         self.hub = Hub(self.state, self.router)
+        self.state.shared.start(partial(take_shared, self.state), shared_defaults(self.state))
         self._server: asyncio.Server | None = None
         self._cron: asyncio.TimerHandle | None = None
         self._calls = 0
@@ -85,11 +87,21 @@ class RedisServer:
             # Also those whose keys are watched at the former leader: EXEC would run here, where nobody watches.
             session.lose_watches()
         self.state.databases.load()
+        self.state.shared.reload()
         self._leadership_changed()
+
+    async def expire(self, limit: int) -> int:
+        """Remove at most `limit` keys whose time has come, and tell those who want to know; how many were removed."""
+        databases, state = self.state.databases, self.state
+        expired, events = await state.store.execute(lambda _: (databases.expire_due(limit), state.take_outgoing()))
+        for event in events:
+            state.pubsub.publish(event)
+        return expired
 
     def on_not_serving(self) -> None:
         """This node leads no more."""
         self.hub.blocking.step_down()
+        self.state.shared.reload()
 
     def _leadership_changed(self) -> None:
         if self.hub.waiting or self.hub.resting:

@@ -9,7 +9,9 @@ from typing import Final
 from elastickv.clock import Clock
 from elastickv.config import OutputLimits, RedisSettings
 from elastickv.kv.ports import ClusterControl, Leader, Store
+from elastickv.redis_api.notifications import Notifier
 from elastickv.redis_api.pubsub import Event, PubSub
+from elastickv.redis_api.shared import SharedSettings
 from elastickv.redis_api.stats import CommandStats, LatencyMonitor, SlowLog, Statistics
 from elastickv.redis_api.values.database import Databases
 
@@ -57,6 +59,8 @@ class ServerState:
         self.pubsub = PubSub()
         self.outgoing: list[Event] = []
         """Announced by the burst that is being executed (see `announcements`)."""
+        self.notifier = Notifier(databases, self.outgoing_of)
+        self.shared = SharedSettings(store)
         self.commands: dict[str, CommandStats] = {}
         """By full name, "container|sub"."""
         self.started_at = clock.monotonic()
@@ -92,6 +96,14 @@ class ServerState:
         self.operations_per_second = 0
         """Commands in the last full second."""
         self.settings_changed()
+
+    def outgoing_of(self) -> list[Event]:
+        return self.outgoing
+
+    def take_outgoing(self) -> list[Event]:
+        """What was announced since the last burst was closed; whoever takes it sees to its publication."""
+        events, self.outgoing = self.outgoing, []
+        return events
 
     def settings_changed(self) -> None:
         """Derive what is derived; call after changing an attribute above."""

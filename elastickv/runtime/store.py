@@ -49,6 +49,9 @@ class GroupStore:
     def view(self) -> View:
         return self._view
 
+    def observe(self, key: bytes, observer: Callable[[bytes | None], None]) -> None:
+        self._group.machine.observe(key, observer)
+
     async def execute(self, body: Callable[[View], T], *, timeout: float | None = None) -> T:
         if not self._executor.serving:
             raise self._group.not_leader()

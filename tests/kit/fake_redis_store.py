@@ -75,7 +75,14 @@ class FakeStore:
         self.tickets: list[ManualTicket] = []
         self.settled = 0
         self.request_timeout = 1.0
+        self.followers: list[FakeStore] = []
+        """Their observers are told of what is committed here."""
+        self._observers: dict[bytes, Callable[[bytes | None], None]] = {}
         self._changed = asyncio.Event()
+
+    def observe(self, key: bytes, observer: Callable[[bytes | None], None]) -> None:
+        self._observers[key] = observer
+        observer(self.engine.data.get(key))
 
     def settle(self) -> Ticket | None:
         self.settled += 1
@@ -92,6 +99,10 @@ class FakeStore:
                     data.pop(key, None)
                 else:
                     data[key] = value
+            for store in (self, *self.followers):
+                for key, observer in store._observers.items():
+                    if key in forming.puts:
+                        observer(forming.puts[key])
             forming.puts.clear()
             forming.ranges.clear()
             forming._index.clear()

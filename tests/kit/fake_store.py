@@ -76,6 +76,10 @@ class FakeStore:
     def settle(self) -> Ticket | None:
         return None
 
+    def observe(self, key: bytes, observer: Callable[[bytes | None], None]) -> None:
+        """Nobody changes the records that are observed here."""
+        observer(None)
+
     def leader(self) -> Leader | None:
         return self.known_leader
 

@@ -223,9 +223,24 @@ class Nodes:
         redis_map = {RAFT[name]: f"127.0.0.1:{port}" for name, port in self.ports.items()}
         self.doors: dict[str, Door] = {}
         for name, port in self.ports.items():
-            door = Door(node_id=name, redis_map=redis_map, settings=settings, port=port)
-            door.store.change(serving=name == "n1", leader=Leader("n1", RAFT["n1"]))
-            self.doors[name] = door
+            self.doors[name] = Door(node_id=name, redis_map=redis_map, settings=settings, port=port)
+        stores = [door.store for door in self.doors.values()]
+        for store in stores:
+            store.engine.data = stores[0].engine.data
+            store.view.use_flushed(store.engine)
+            store.followers = [other for other in stores if other is not store]
+        self.lead("n1")
+
+    def lead(self, name: str) -> None:
+        for one, door in self.doors.items():
+            serving = one == name
+            door.store.change(serving=serving, leader=Leader(name, RAFT[name]))
+            if serving:
+                door.server.on_serving()
+            else:
+                door.server.on_not_serving()
+            for callback in door.control.callbacks:
+                callback()
 
     async def start(self) -> None:
         for door in self.doors.values():

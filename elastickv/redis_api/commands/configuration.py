@@ -1,17 +1,20 @@
 """CONFIG: the parameters of redis.conf that mean something here.
 
 What can be set takes effect on this node at once and until it stops; flags, environment and file say what holds after
-the next start. Parameters that clients ask for and that have only one possible value here are shown and cannot be set.
+the next start. A few parameters (`Parameter.shared`) are the cluster's: the leader executes every command, so what they
+say must hold wherever it is; they are set through the log and live in the keyspace. Parameters that clients ask for and
+that have only one possible value here are shown and cannot be set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from elastickv.config import parse_output_limits, parse_size
-from elastickv.redis_api import glob
+from elastickv.redis_api import glob, notifications
 from elastickv.redis_api.argument_docs import block, word
 from elastickv.redis_api.arguments import string_to_float, string_to_integer
 from elastickv.redis_api.errors import RedisError, unknown_subcommand, wrong_arity
@@ -19,6 +22,8 @@ from elastickv.redis_api.registry import COMMANDS, Flag, Reply
 from elastickv.redis_api.replies import OK, Simple
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.state import ServerState
+
+log = logging.getLogger(__name__)
 
 _ADMIN: Final = Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE | Flag.LOCAL
 
@@ -30,6 +35,8 @@ class Parameter:
     parse: Callable[[str], object] | None = None
     """From text to value, or ValueError with the reason as Redis words it; None: cannot be set."""
     store: Callable[[ServerState, object], None] | None = None
+    shared: bool = False
+    """One for the whole cluster, kept in the keyspace: set on any node, it holds on all, and after their next start."""
 
 
 def _integer(low: int, high: int) -> Callable[[str], object]:
@@ -92,7 +99,7 @@ def _limit(name: str, attribute: str, parse: Callable[[str], object], alias: str
     def show(state: ServerState) -> object:
         return getattr(state.databases.limits, attribute)
 
-    return [Parameter(one, show, parse, store) for one in (name, alias) if one]
+    return [Parameter(one, show, parse, store, shared=True) for one in (name, alias) if one]
 
 
 def _fixed(name: str, value: object) -> Parameter:
@@ -165,7 +172,13 @@ PARAMETERS: Final[dict[str, Parameter]] = {
         _fixed("maxmemory-policy", "noeviction"),
         _fixed("cluster-enabled", "no"),
         _fixed("io-threads", 1),
-        _fixed("notify-keyspace-events", ""),
+        Parameter(
+            "notify-keyspace-events",
+            lambda state: state.notifier.letters,
+            notifications.parse,
+            lambda state, value: state.notifier.listen(value),
+            shared=True,
+        ),
         _fixed("replica-read-only", "no"),
         _fixed("slave-read-only", "no"),
         _fixed("protected-mode", "no"),
@@ -209,6 +222,11 @@ def config_get(call: Call) -> Reply:
     return found
 
 
+def _names_shared(argv: Sequence[bytes]) -> bool:
+    names = {name.decode("latin-1").lower() for name in argv[2::2]}
+    return any(PARAMETERS[name].shared for name in names if name in PARAMETERS)
+
+
 def _refused(name: bytes, reason: str) -> RedisError:
     return RedisError(b"ERR CONFIG SET failed (possibly related to argument '%b') - %b" % (name, reason.encode()))
 
@@ -223,6 +241,7 @@ def _refused(name: bytes, reason: str) -> RedisError:
     complexity="O(N) when N is the number of configuration parameters provided",
     history=(("7.0.0", "Added the ability to set multiple parameters in one call."),),
     arguments=(block("data", word("parameter"), word("value"), multiple=True),),
+    at_leader=_names_shared,
 )
 def config_set(call: Call) -> Reply:
     """All or nothing: every value is parsed before the first one is stored."""
@@ -246,11 +265,34 @@ def config_set(call: Call) -> Reply:
         except ValueError as error:
             raise _refused(name, str(error)) from None
         chosen.append((parameter, value))
+    shared = [parameter.shared for parameter, _ in chosen]
+    if any(shared):
+        if not all(shared):
+            raise _refused(names[shared.index(False)], "a parameter of one node, to be set apart from the cluster's")
+        call.state.shared.write({parameter.name: argv[3 + 2 * at] for at, (parameter, _) in enumerate(chosen)})
+        return OK
     for parameter, value in chosen:
         assert parameter.store is not None
         parameter.store(call.state, value)
     call.state.settings_changed()
     return OK
+
+
+def take_shared(state: ServerState, values: Mapping[str, bytes], defaults: Mapping[str, bytes]) -> None:
+    """The cluster's parameters are these (again); what is not among them has its default."""
+    for name, text in (*defaults.items(), *values.items()):
+        parameter = PARAMETERS.get(name)
+        if parameter is None or parameter.parse is None or parameter.store is None:
+            continue  # of a newer version
+        try:
+            parameter.store(state, parameter.parse(text.decode("latin-1")))
+        except ValueError:
+            log.warning("the cluster's setting of %s means nothing to this version", name)
+
+
+def shared_defaults(state: ServerState) -> dict[str, bytes]:
+    """What holds where nobody has set anything."""
+    return {one.name: str(one.show(state)).encode("latin-1") for one in PARAMETERS.values() if one.shared}
 
 
 @COMMANDS.command(
