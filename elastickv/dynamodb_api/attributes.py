@@ -4,8 +4,8 @@ A value stays what it is on the wire, a dict with one member that names the type
 {"B": base64}, {"BOOL": …}, {"NULL": true}, {"SS"|"NS"|"BS": list without doubles}, {"L": values}, {"M": name -> value}.
 Nothing is converted that an operation does not look into, and a stored item is its JSON (see `records`).
 
-`check` is the gate: behind it numbers are canonical, sets have no doubles, and so equality is equality of the JSON but for
-the order of sets.
+`check` is the gate: behind it numbers are canonical and sets have no doubles, so equality is equality of the JSON
+but for the order of sets.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ SEVERAL: Final = (
     "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
 )
 TOO_DEEP: Final = (
-    "Nesting Levels have exceeded supported limits: "
-    "Attributes in the item have nested levels beyond supported limit"
+    "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"
 )
 TOO_LARGE: Final = "Item size has exceeded the maximum allowed size"
 UPDATE_TOO_LARGE: Final = "Item size to update has exceeded the maximum allowed size"
@@ -75,8 +74,7 @@ def check(value: Value, depth: int = 0) -> int:
         for kind, data in value.items():
             check({kind: data}, depth)  # what is wrong inside is reported before there being two
         raise ValidationException(SEVERAL)
-    for kind, data in value.items():
-        break
+    ((kind, data),) = value.items()
     if kind == "S":
         return len(data) if data.isascii() else len(data.encode())
     if kind == "N":
@@ -139,9 +137,7 @@ def check_name(name: str) -> int:
     """The name's size in bytes."""
     size = len(name) if name.isascii() else len(name.encode())
     if size > MAX_NAME_BYTES:
-        raise ValidationException(
-            f"{INVALID}Attribute name is too large, must be less than {MAX_NAME_BYTES + 1} bytes"
-        )
+        raise ValidationException(f"{INVALID}Attribute name is too large, must be less than {MAX_NAME_BYTES + 1} bytes")
     return size
 
 
@@ -158,8 +154,7 @@ def check_item(item: Item) -> int:
 
 def value_size(value: Value) -> int:
     """What `check` returned for this value."""
-    for kind, data in value.items():
-        break
+    ((kind, data),) = value.items()
     if kind == "S":
         return len(data) if data.isascii() else len(data.encode())
     if kind == "N":
@@ -213,7 +208,7 @@ def equal(left: Value, right: Value) -> bool:
 
 
 def order(value: Value) -> Any:
-    """Something that compares as values of this type (S, N or B) do: text by its UTF-8 bytes, which is by code points."""
+    """Something that compares as values of this type (S, N or B) do. Text: by its UTF-8, which is by code points."""
     for kind, data in value.items():
         if kind == "S":
             return data

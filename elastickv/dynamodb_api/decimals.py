@@ -1,7 +1,7 @@
 """DynamoDB's numbers: up to 38 significant digits, magnitudes from 1E-130 to 9.99…E+125, exact.
 
-A number travels as text and stays text here, in one canonical form: plain notation, no exponent, no zeros that say nothing,
-no minus before zero. So equal numbers are equal texts, and only order and arithmetic need a `Decimal`.
+A number travels as text and stays text here, in one canonical form: plain notation, no exponent, no zeros that say
+nothing, no minus before zero. So equal numbers are equal texts, and only order and arithmetic need a `Decimal`.
 """
 
 from __future__ import annotations

@@ -5,15 +5,15 @@ Behind a prefix that names the table (or index) a key is
     <hash: 4> <partition> <sort>              an item
     <hash: 4> <partition> <sort> <tie: 20>    an entry of an index
 
-*hash* is the beginning of the MD5 digest that AWS itself orders partitions by (found out by dynalite), so that Scan and its
-segments walk in the same order. *partition* says which of the partitions with that hash: its length and bytes, or, when it
-is longer than 128 bytes, FF and a digest. *sort* keeps the order of the sort key's values. *tie* orders entries of one key
-by the item they belong to.
+*hash* is the beginning of the MD5 digest that AWS itself orders partitions by (found out by dynalite), so that Scan
+and its segments walk in the same order. *partition* says which of the partitions with that hash: its length and bytes,
+or, when it is longer than 128 bytes, FF and a digest. *sort* keeps the order of the sort key's values. *tie* orders
+entries of one key by the item they belong to.
 
-The engine takes keys of 511 bytes, DynamoDB sort keys of 1024. A sort key whose encoding does not fit into 320 bytes is
-folded: its first bytes, a mark, and a digest of the whole. Keys that share those first bytes so lie together, behind the key
-that is exactly those bytes and before every one that is greater, but among themselves in the order of their digests;
-`walks` puts such a group in order when it meets one. Looking one up needs nothing but its value.
+The engine takes keys of 511 bytes, DynamoDB sort keys of 1024. A sort key whose encoding does not fit into 320 bytes
+is folded: its first bytes, a mark, and a digest of the whole. Keys that share those first bytes so lie together,
+behind the key that is exactly those bytes and before every one that is greater, but among themselves in the order of
+their digests; `walks` puts such a group in order when it meets one. Looking one up needs nothing but its value.
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ def is_folded(encoded: bytes) -> bool:
 
 
 def tie(item_key: bytes, partition_value: Value, sort_value: Value | None) -> bytes:
-    """Orders index entries of one key: 20 bytes that stand for the item's own key, `item_key` (<hash> <partition> <sort>).
+    """Orders index entries of one key: 20 bytes that stand for the item's own key, `item_key` (<hash> <partition>
+    <sort>).
 
     The first four are a digest of its values, by which AWS orders entries whose index keys are equal.
     """
@@ -128,7 +129,8 @@ def group_start(value: Value) -> bytes | None:
     return encoded[:-FOLD_BYTES] if is_folded(encoded) else None
 
 
-# ranges of sort keys: (start, end) to scan behind a partition's prefix; with folded bounds a scan meets a few keys too many
+# ranges of sort keys: (start, end) to scan behind a partition's prefix; with folded bounds a scan meets a few keys
+# too many
 
 
 def equals(prefix: bytes, value: Value) -> tuple[bytes, bytes]:

@@ -1,7 +1,7 @@
 """A stored item: four bytes that say its format and size, then its JSON.
 
-The JSON is what clients get, so an item that is read without a projection leaves as it lies there: no decoding, no encoding
-(`Fragment`). Whoever has to look into it decodes it in C. See docs/decisions/0060-stored-items.md.
+The JSON is what clients get, so an item that is read without a projection leaves as it lies there: no decoding, no
+encoding (`Fragment`). Whoever has to look into it decodes it in C. See docs/decisions/0060-stored-items.md.
 """
 
 from __future__ import annotations

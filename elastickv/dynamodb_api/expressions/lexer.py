@@ -56,9 +56,7 @@ def tokens_of(text: str) -> list[Token]:
         raise ExpressionError("The expression can not be empty;")
     size = len(text.encode())
     if size > MAX_EXPRESSION_BYTES:
-        raise ExpressionError(
-            f"Expression size has exceeded the maximum allowed size; expression size: {size}"
-        )
+        raise ExpressionError(f"Expression size has exceeded the maximum allowed size; expression size: {size}")
     tokens = []
     for match in _TOKEN.finditer(text):
         name = match.lastgroup

@@ -1,7 +1,7 @@
 """The syntax tree of all expressions. Frozen, so that a cached tree can be shared by requests.
 
-As the parser makes it, a path's steps are names as written (`#n` still a placeholder); behind `resolve` they are attribute
-names. Values stay placeholders: they differ from request to request and are looked up when the tree is used.
+As the parser makes it, a path's steps are names as written (`#n` still a placeholder); behind `resolve` they are
+attribute names. Values stay placeholders: they differ from request to request and are looked up when the tree is used.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Grammar of conditions (filters and key conditions are conditions):
 
     condition   := condition OR condition | condition AND condition | NOT condition | ( condition )
-                 | operand comparator operand | operand BETWEEN operand AND operand | operand IN ( operand, … ) | function
+                 | operand comparator operand | operand BETWEEN operand AND operand | operand IN ( operand, … )
+                 | function
     operand     := function | path | :value | ( operand )
     function    := name ( operand, … )
     path        := name, then .name and [number]; parts of it may be in parentheses
@@ -131,9 +132,7 @@ class _Cursor:
             else:
                 break
         if len(steps) > MAX_STEPS:
-            raise ExpressionError(
-                f"The document path has too many nesting elements; nesting levels: {len(steps)}"
-            )
+            raise ExpressionError(f"The document path has too many nesting elements; nesting levels: {len(steps)}")
         return Path(tuple(steps))
 
     def operand(self) -> Operand:
@@ -155,7 +154,7 @@ class _Cursor:
     def function(self) -> Function:
         name = self.token.text
         self.at += 1
-        self.enter()
+        self.enter(name)
         arguments = self.operands()
         self.expect_sign(")")
         self.depth -= 1
@@ -167,21 +166,23 @@ class _Cursor:
             found.append(self.operand())
         return tuple(found)
 
-    def enter(self) -> None:
-        """Past an opening parenthesis."""
+    def enter(self, function: str = "") -> None:
+        """Past an opening parenthesis (of a function)."""
         self.at += 1
         self.depth += 1
         if self.depth > _MAX_DEPTH:
-            raise self.too_deep()
+            raise self.too_deep(function)
 
-    def too_deep(self) -> ExpressionError:
+    def too_deep(self, function: str) -> ExpressionError:
         """So many parentheses cannot all be needed: of operators there are at most 300, and functions take no
-        functions."""
+        functions but size, which takes none."""
         opening = sum(token.text == "(" for token in self.tokens)
         closing = sum(token.text == ")" for token in self.tokens)
         if opening != closing:
             self.at = len(self.tokens) - 1
             return self.unexpected()
+        if function:
+            return ExpressionError(f"Invalid function name; function: {function}")
         return ExpressionError(REDUNDANT)
 
 
@@ -196,9 +197,7 @@ class _ConditionParser(_Cursor):
     def count(self) -> None:
         self.operators += 1
         if self.operators > MAX_OPERATORS:
-            raise ExpressionError(
-                f"The expression contains too many operators; operator count: {self.operators}"
-            )
+            raise ExpressionError(f"The expression contains too many operators; operator count: {self.operators}")
 
     def tree(self) -> ConditionTree:
         node, _ = self.binary(1)
@@ -302,8 +301,8 @@ class _ConditionParser(_Cursor):
 
 
 class _UpdateParser(_Cursor):
-    """SET path = value, …  REMOVE path, …  ADD path :value, …  DELETE path :value, …; value is an operand, or two of them
-    with + or - between."""
+    """SET path = value, …  REMOVE path, …  ADD path :value, …  DELETE path :value, …; value is an operand, or two of
+    them with + or - between."""
 
     words = _UPDATE_WORDS
 

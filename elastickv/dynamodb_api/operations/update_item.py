@@ -1,0 +1,107 @@
+"""UpdateItem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from elastickv.dynamodb_api import schema, tables, writes
+from elastickv.dynamodb_api.attributes import Value, check_item, check_name
+from elastickv.dynamodb_api.expressions import legacy
+from elastickv.dynamodb_api.expressions.nodes import Update
+from elastickv.dynamodb_api.expressions.update import LEGACY_MISMATCH, WRONG_TYPE
+from elastickv.dynamodb_api.item_shapes import (
+    CONDITIONAL_OPERATOR,
+    EXPECTED,
+    ON_CONDITION_FAILURE,
+    RETURN_VALUES,
+    expected_of,
+    expression_of,
+    returns_item,
+    written,
+)
+from elastickv.dynamodb_api.parameters import Expressions, check_styles
+from elastickv.dynamodb_api.registry import Call, operation
+from elastickv.dynamodb_api.shapes import (
+    ATTRIBUTE_VALUE,
+    ITEM,
+    NAMES,
+    RETURN_CONSUMED_CAPACITY,
+    RETURN_ITEM_COLLECTION_METRICS,
+    TABLE_NAME,
+    VALUES,
+    MapOf,
+    Shape,
+    String,
+    Struct,
+    required,
+)
+
+
+@operation(
+    "UpdateItem",
+    shape=Shape(
+        ReturnConsumedCapacity=RETURN_CONSUMED_CAPACITY,
+        TableName=required(TABLE_NAME),
+        ReturnItemCollectionMetrics=RETURN_ITEM_COLLECTION_METRICS,
+        ReturnValues=RETURN_VALUES,
+        Key=required(ITEM),
+        ConditionalOperator=CONDITIONAL_OPERATOR,
+        Expected=EXPECTED,
+        AttributeUpdates=MapOf(
+            Struct("AttributeValueUpdate", Action=String(enum=("ADD", "DELETE", "PUT")), Value=ATTRIBUTE_VALUE)
+        ),
+        ReturnValuesOnConditionCheckFailure=ON_CONDITION_FAILURE,
+        ConditionExpression=String(),
+        UpdateExpression=String(),
+        ExpressionAttributeValues=VALUES,
+        ExpressionAttributeNames=NAMES,
+    ),
+)
+def update_item(call: Call) -> dict[str, Any]:
+    """Change attributes of an item, or make one that has them."""
+    request = call.request
+    check_styles(
+        request,
+        ("UpdateExpression", "ConditionExpression"),
+        ("AttributeUpdates", "Expected", "ConditionalOperator"),
+    )
+    key = request["Key"]
+    check_item(key)
+    actions: Update | None = None
+    values: Mapping[str, Value] = {}
+    legacy_updates = request.get("AttributeUpdates")
+    if legacy_updates is not None:
+        for name in legacy_updates:
+            check_name(name)
+        actions, values = legacy.attribute_updates(legacy_updates)
+    holds = expected_of(request)
+    expressions = Expressions(request)
+    prepared = expressions.update()
+    holds = expression_of(expressions) or holds
+    expressions.finish()
+    if prepared is not None:
+        actions, values = prepared.tree, expressions.values
+
+    table = tables.table(call.view, request["TableName"])
+    schema.check_key(table, key)
+    if actions is not None:
+        schema.check_update(table, actions, values)
+    if prepared is not None:
+        schema.check_nested_keys(table, prepared.nested_heads)
+    change = writes.update(
+        call.view,
+        table,
+        key,
+        actions,
+        values,
+        holds,
+        return_item=returns_item(request),
+        mismatch=WRONG_TYPE if legacy_updates is None else LEGACY_MISMATCH,
+        alone=True,
+    )
+    answer: dict[str, Any] = {}
+    attributes = writes.returned(request.get("ReturnValues", "NONE"), change, actions)
+    if attributes is not None:
+        answer["Attributes"] = attributes
+    return written(call, change, answer, key)

@@ -1,0 +1,198 @@
+"""Keys and items held against their table's schema. What is wrong is said in AWS' words, which are not the same for a
+key that is looked up, an item that is put, and an update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from elastickv.dynamodb_api.attributes import INVALID, Item, Key, Value, blob_bytes, kind_of, text_bytes
+from elastickv.dynamodb_api.errors import ValidationException
+from elastickv.dynamodb_api.expressions.nodes import SetAction, Update, ValueRef
+from elastickv.dynamodb_api.expressions.update import part_of_key
+from elastickv.dynamodb_api.tables import Index, KeyAttribute, Table
+
+MAX_PARTITION_BYTES: Final = 2048
+MAX_SORT_BYTES: Final = 1024
+
+MISMATCH: Final = "The provided key element does not match the schema"
+NOT_VALID: Final = "One or more parameter values are not valid. "
+_EMPTY: Final = "The AttributeValue for a key attribute cannot contain an empty {} value."
+_WORDS: Final = {"S": "string", "B": "binary"}
+
+
+class EmptyKeyValue(ValidationException):
+    """A key attribute is an empty string or binary. Transactions report this for the whole request."""
+
+    type_name = "ValidationException"
+
+
+def check_key(table: Table, key: Key) -> None:
+    """A key that is looked up: exactly the schema's attributes."""
+    second = table.range
+    if len(key) != (1 if second is None else 2):
+        raise ValidationException(MISMATCH)
+    _check_looked_up(key, table.hash, True)
+    if second is not None:
+        _check_looked_up(key, second, False)
+
+
+def _check_looked_up(key: Key, attribute: KeyAttribute, partition: bool) -> None:
+    value = key.get(attribute.name)
+    if value is None or attribute.type not in value:
+        raise ValidationException(MISMATCH)
+    check_key_value(value, attribute, partition)
+
+
+def check_key_value(value: Value, attribute: KeyAttribute, partition: bool) -> None:
+    """A key value of the right type: neither empty nor too long."""
+    kind = attribute.type
+    if kind == "N":
+        return
+    data = value[kind]
+    if not data:
+        raise EmptyKeyValue(f"{NOT_VALID}{_EMPTY.format(_WORDS[kind])} Key: {attribute.name}")
+    _check_length(kind, data, partition)
+
+
+def _check_length(kind: str, data: str, partition: bool) -> None:
+    if len(data) <= 256:
+        return
+    size = text_bytes(data) if kind == "S" else blob_bytes(data)
+    if partition:
+        if size > MAX_PARTITION_BYTES:
+            raise ValidationException(
+                f"{INVALID}Size of hashkey has exceeded the maximum size limit of{MAX_PARTITION_BYTES} bytes"
+            )
+    elif size > MAX_SORT_BYTES:
+        raise ValidationException(
+            f"{INVALID}Aggregated size of all range keys has exceeded the size limit of {MAX_SORT_BYTES} bytes"
+        )
+
+
+def check_item(table: Table, item: Item) -> None:
+    """An item that is put: its key is there, and what is a key of an index has the right type."""
+    _check_put(item, table.hash, True)
+    if table.range is not None:
+        _check_put(item, table.range, False)
+    if table.indexes:
+        for index, attribute, partition in index_keys(table):
+            value = item.get(attribute.name)
+            if value is not None:
+                check_index_value(index, attribute, value, partition)
+
+
+def _check_put(item: Item, attribute: KeyAttribute, partition: bool) -> None:
+    value = item.get(attribute.name)
+    if value is None:
+        raise ValidationException(f"{INVALID}Missing the key {attribute.name} in the item")
+    if attribute.type not in value:
+        raise ValidationException(
+            f"{INVALID}Type mismatch for key {attribute.name} expected: {attribute.type} actual: {kind_of(value)}"
+        )
+    check_key_value(value, attribute, partition)
+
+
+def index_keys(table: Table) -> Iterator[tuple[Index, KeyAttribute, bool]]:
+    """(index, attribute, is it the partition key) of all indexes: global ones first, as AWS reports them."""
+    for local in (False, True):
+        for index in table.indexes.values():
+            if index.local is local:
+                if not local:
+                    yield index, index.hash, True
+                if index.range is not None:
+                    yield index, index.range, False
+
+
+def check_index_value(index: Index, attribute: KeyAttribute, value: Value, partition: bool) -> None:
+    kind = attribute.type
+    if kind not in value:
+        raise index_mismatch(index, attribute, kind_of(value))
+    if kind != "N":
+        data = value[kind]
+        if not data:
+            raise EmptyKeyValue(
+                f"{NOT_VALID}A value specified for a secondary index key is not supported. "
+                f"{_EMPTY.format(_WORDS[kind])} IndexName: {index.name}, IndexKey: {attribute.name}"
+            )
+        _check_length(kind, data, partition)
+
+
+def index_mismatch(index: Index, attribute: KeyAttribute, actual: str) -> ValidationException:
+    return ValidationException(
+        f"{INVALID}Type mismatch for Index Key {attribute.name} Expected: {attribute.type} "
+        f"Actual: {actual} IndexName: {index.name}"
+    )
+
+
+# updates
+
+
+def check_update(table: Table, update: Update, values: Mapping[str, Value]) -> None:
+    """What an update's text says already: no action on the key, no value of a wrong type for an index."""
+    targets = [str(action.path.steps[0]) for action in update.actions]
+    for key in table.keys:
+        if key.name in targets:
+            raise part_of_key(key.name)
+    if not table.indexes:
+        return
+    for index, attribute, _ in index_keys(table):
+        if attribute.name not in targets:
+            continue
+        for action in update.actions:
+            if action.path.steps != (attribute.name,):
+                continue
+            value = getattr(action, "value", None)
+            if isinstance(value, ValueRef):
+                given = values[value.name]
+                if attribute.type not in given:
+                    raise index_mismatch(index, attribute, kind_of(given))
+                if isinstance(action, SetAction) and attribute.type != "N" and not given[attribute.type]:
+                    raise EmptyKeyValue(
+                        f"{NOT_VALID}The update expression attempted to update a secondary index key to a value "
+                        f"that is not supported. {_EMPTY.format(_WORDS[attribute.type])}"
+                    )
+
+
+def check_updated(table: Table, update: Update, item: Item) -> None:
+    """What only the changed item shows."""
+    if not table.indexes:
+        return
+    targets = {action.path.steps[0] for action in update.actions}
+    for _, attribute, partition in index_keys(table):
+        if attribute.name not in targets:
+            continue
+        value = item.get(attribute.name)
+        if value is None:
+            continue
+        if attribute.type not in value:
+            raise ValidationException(
+                "The update expression attempted to update the secondary index key to unsupported type"
+            )
+        if attribute.type != "N":
+            if not value[attribute.type]:
+                raise EmptyKeyValue(
+                    f"{NOT_VALID}The update expression attempted to update a secondary index key to a value "
+                    f"that is not supported. {_EMPTY.format(_WORDS[attribute.type])}"
+                )
+            _check_length(attribute.type, value[attribute.type], partition)
+
+
+def check_nested_keys(table: Table, heads: Iterable[str]) -> None:
+    """No path leads into a key attribute: keys are scalars."""
+    heads = set(heads)
+    if not heads:
+        return
+    for key in table.keys:
+        if key.name in heads:
+            raise _nested("Key", key.name)
+    for _, attribute, _ in index_keys(table):
+        if attribute.name in heads:
+            raise _nested("IndexKey", attribute.name)
+
+
+def _nested(what: str, name: str) -> ValidationException:
+    return ValidationException(
+        f"Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: {what}: {name}"
+    )
