@@ -66,6 +66,38 @@ class KeyFinder(Protocol):
     def __call__(self, argv: Sequence[bytes]) -> list[bytes]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """(place of the number of keys, of the first key, step), from where the search begins; instead of a range."""
+
+    access: str
+    """In Redis' words: "RO", "RW", "OW", "RM" plus "ACCESS", "UPDATE", …"""
+    index: int = 0
+    """Where the search begins; 0 when a keyword says it or nobody knows."""
+    keyword: str = ""
+    """Word behind which the keys come; searched for from `start_from` on (negative: from the end, backwards)."""
+    start_from: int = 0
+    last: int = 0
+    step: int = 1
+    limit: int = 0
+    counted: tuple[int, int, int] | None = None
+    """(place of the number of keys, place of the first key, step), from where the search begins; instead of a range."""
+    notes: str = ""
+
+
+def counted_keys(at: int, *fixed: int) -> KeyFinder:
+    """Finds keys whose number stands in front of them, at word `at`; keys at the places `fixed` come first."""
+
+    def find(argv: Sequence[bytes]) -> list[bytes]:
+        text = argv[at] if at < len(argv) else b""
+        count = int(text) if text.isdigit() and len(text) < 10 else 0
+        if not 0 < count < len(argv) - at:
+            return []
+        return [*(argv[place] for place in fixed), *argv[at + 1 : at + 1 + count]]
+
+    return find
+
+
 NO_KEYS: Final = KeySpan(0, 0, 0)
 ONE_KEY: Final = KeySpan(1, 1, 1)
 ALL_KEYS: Final = KeySpan(1, -1, 1)
@@ -89,7 +121,10 @@ class Command:
     """ACL categories beyond those that follow from the flags and the group."""
     find_keys: KeyFinder | None = None
     key_access: tuple[str, ...] = ()
-    """For each key span what is done to the key, in Redis' words: "RO", "RW", "OW", "RM" plus "ACCESS", "UPDATE", …"""
+    """For each key span what is done to the key, in Redis' words: "RO", "RW", "OW", "RM" plus "ACCESS", "UPDATE", …
+    Fewer than there are keys: the last one is that of all the rest."""
+    key_specs: tuple[KeySpec, ...] = ()
+    """Instead of `keys` and `key_access`, for COMMAND INFO."""
     history: tuple[tuple[str, str], ...] = ()
     arguments: tuple[dict[str, object], ...] = ()
     """COMMAND DOCS' argument tree."""
@@ -123,6 +158,7 @@ class Registry(dict[str, Command]):
         categories: tuple[str, ...] = (),
         find_keys: KeyFinder | None = None,
         key_access: tuple[str, ...] = (),
+        key_specs: tuple[KeySpec, ...] = (),
         history: tuple[tuple[str, str], ...] = (),
         arguments: tuple[dict[str, object], ...] = (),
         at_leader: Callable[[Sequence[bytes]], bool] | None = None,
@@ -153,6 +189,7 @@ class Registry(dict[str, Command]):
                 categories=categories,
                 find_keys=find_keys,
                 key_access=key_access,
+                key_specs=key_specs,
                 history=history,
                 arguments=arguments,
                 at_leader=at_leader,

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from elastickv.redis_api.commands.command_table import key_specs
 from elastickv.redis_api.registry import COMMANDS, Command, Flag
+from elastickv.redis_api.replies import encode
 from tests.conformance.differential import Pair
 from tests.conformance.groups import GROUPS
 from tests.conformance.redis_commands import commands
@@ -93,8 +95,17 @@ def test_command_info_is_that_of_redis(reference: tuple[str, int], command: Comm
     assert set(flags) - {b"movablekeys"} == flag_names(command.flags)
     assert (first, last, step) == (command.keys.first, command.keys.last, command.keys.step)
     assert {b"@" + one.encode() for one in command.categories} == set(categories) - implied_categories(command)
-    access = [{flag.upper() for flag in mapping(spec)[b"flags"]} for spec in specs]
-    assert access == [set(words.encode().split()) for words in command.key_access]
+    mine = decode(encode(key_specs(command)))
+    assert isinstance(mine, list)
+    assert [searched(spec) for spec in mine] == [searched(spec) for spec in specs]
+
+
+def searched(spec: list[Any]) -> dict[bytes, Any]:
+    """A key specification without its notes; 7.2 has lost the one on PFCOUNT."""
+    found = mapping(spec)
+    found.pop(b"notes", None)
+    found[b"flags"] = set(found[b"flags"])
+    return {name: repr(value) for name, value in found.items()}
 
 
 def flag_names(flags: Flag) -> set[bytes]:

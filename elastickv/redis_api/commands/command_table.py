@@ -11,7 +11,7 @@ from typing import Any, Final
 from elastickv.redis_api import glob
 from elastickv.redis_api.argument_docs import oneof, word
 from elastickv.redis_api.errors import SYNTAX, RedisError
-from elastickv.redis_api.registry import COMMANDS, Command, Flag, Handler, Reply
+from elastickv.redis_api.registry import COMMANDS, Command, Flag, Handler, KeySpec, Reply
 from elastickv.redis_api.replies import Members, Simple
 from elastickv.redis_api.session import Call
 
@@ -102,31 +102,43 @@ def categories(command: Command) -> list[str]:
     return sorted(set(found), key=_CATEGORY_ORDER.index)
 
 
-def _key_specs(command: Command) -> list[dict[bytes, object]]:
+def key_specs(command: Command) -> list[dict[bytes, object]]:
     """One specification per kind of access; keys that are accessed alike are one range."""
+    if command.key_specs:
+        return [_key_spec(one) for one in command.key_specs]
     span = command.keys
     if not span.first:
         return []
-    access = command.key_access
-    if len(access) > 1:
-        places = [(span.first + number, 0, 1, words) for number, words in enumerate(access)]
+    access = command.key_access or ("RW",)
+    end = span.last - span.first + 1 if span.last >= 0 else None
+    specs = []
+    for number, words in enumerate(access):
+        is_last = number + 1 == len(access)
+        last = 0 if not is_last else span.last if end is None else end - number - 1
+        specs.append(KeySpec(words, span.first + number, last=last, step=span.step if is_last else 1))
+    return [_key_spec(one) for one in specs]
+
+
+def _key_spec(spec: KeySpec) -> dict[bytes, object]:
+    flags = [one if one in ("RO", "RW", "OW", "RM") else one.lower() for one in spec.access.split()]
+    shown: dict[bytes, object] = {b"notes": spec.notes.encode()} if spec.notes else {}
+    shown[b"flags"] = Members(Simple(flag.encode()) for flag in flags)
+    if spec.index:
+        shown[b"begin_search"] = {b"type": b"index", b"spec": {b"index": spec.index}}
+    elif spec.keyword:
+        search = {b"keyword": spec.keyword.encode(), b"startfrom": spec.start_from}
+        shown[b"begin_search"] = {b"type": b"keyword", b"spec": search}
     else:
-        last = span.last - span.first if span.last >= 0 else span.last
-        places = [(span.first, last, span.step, access[0] if access else "RW")]
-    specs: list[dict[bytes, object]] = []
-    for first, last, step, words in places:
-        flags = [one if one in ("RO", "RW", "OW", "RM") else one.lower() for one in words.split()]
-        specs.append(
-            {
-                b"flags": Members(Simple(flag.encode()) for flag in flags),
-                b"begin_search": {b"type": b"index", b"spec": {b"index": first}},
-                b"find_keys": {
-                    b"type": b"range",
-                    b"spec": {b"lastkey": last, b"keystep": step, b"limit": 0},
-                },
-            }
-        )
-    return specs
+        shown[b"begin_search"] = shown[b"find_keys"] = {b"type": b"unknown", b"spec": {}}
+        return shown
+    if spec.counted is not None:
+        count, first, step = spec.counted
+        found: dict[bytes, object] = {b"keynumidx": count, b"firstkey": first, b"keystep": step}
+        shown[b"find_keys"] = {b"type": b"keynum", b"spec": found}
+    else:
+        found = {b"lastkey": spec.last, b"keystep": spec.step, b"limit": spec.limit}
+        shown[b"find_keys"] = {b"type": b"range", b"spec": found}
+    return shown
 
 
 def describe(command: Command) -> list[object]:
@@ -144,7 +156,7 @@ def describe(command: Command) -> list[object]:
         span.step,
         Members(Simple(b"@" + name.encode()) for name in categories(command)),
         [],
-        _key_specs(command),
+        key_specs(command),
         [describe(sub) for sub in command.subcommands.values()],
     ]
 
