@@ -102,11 +102,10 @@ def timeout_seconds(word: bytes, now_ms: int) -> int:
     number = long_double.parse(word)
     if number is None:
         raise _TIMEOUT_NOT_FLOAT
+    number = number.times(1000)
     if number.infinite:
         raise _TIMEOUT_NEGATIVE if word.startswith(b"-") else _TIMEOUT_TOO_LARGE
-    numerator = number.mantissa * 1000
-    milliseconds = numerator << number.exponent if number.exponent >= 0 else -(-numerator >> -number.exponent)
-    return _timeout(milliseconds, now_ms)
+    return _timeout(number.ceiling(), now_ms)
 
 
 def timeout_milliseconds(word: bytes, now_ms: int) -> int:

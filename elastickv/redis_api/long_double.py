@@ -41,6 +41,13 @@ class LongDouble:
         total = (self.mantissa << self.exponent - low) + (other.mantissa << other.exponent - low)
         return _rounded(total, 1, low)
 
+    def times(self, factor: int) -> LongDouble:
+        return self if self.infinite else _rounded(self.mantissa * factor, 1, self.exponent)
+
+    def ceiling(self) -> int:
+        """The smallest integer that is not below; of finite ones only."""
+        return self.mantissa << self.exponent if self.exponent >= 0 else -(-self.mantissa >> -self.exponent)
+
     def text(self) -> bytes:
         """As Redis prints it for people: no exponent, no trailing zeros, no minus zero."""
         if self.exponent >= 0:

@@ -100,9 +100,16 @@ class Pair:
 
 _LIMITS: Final = {name: value for group in GROUPS.values() for name, value in group.small.items()}
 _NORMALISERS: Final = {name: one for group in GROUPS.values() for name, one in group.normalisers.items()}
+
+
+def _asked(question: bytes, name: bytes) -> Words:
+    words = question.split()
+    return [name if word == b"KEY" else word for word in words] if b"KEY" in words else [*words, name]
+
+
 _QUESTIONS: Final[list[Words]] = [
     [b"KEYS", b"*"],
-    *([*question.split(), name] for name in KEYS for group in GROUPS.values() for question in group.questions),
+    *(_asked(question, name) for name in KEYS for group in GROUPS.values() for question in group.questions),
 ]
 """What is there in the end."""
 

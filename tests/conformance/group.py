@@ -19,7 +19,8 @@ class Group:
     makers: tuple[Maker, ...]
     """A maker that stands there twice comes twice as often."""
     questions: tuple[bytes, ...] = ()
-    """Asked about each key in the end: the words of a command, blank between them; the key comes last."""
+    """Asked about each key in the end: the words of a command, blank between them; the key stands where KEY does, else
+    at the end."""
     normalisers: Mapping[bytes, Normaliser] = field(default_factory=dict)
     """By the command's name in upper case, for replies that two right servers may give differently."""
     excused: Callable[[Words, bytes, bytes], bool] | None = None

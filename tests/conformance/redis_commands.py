@@ -21,7 +21,9 @@ def command(rng: Random, group: Group) -> Words:
     if rng.random() < 0.04:
         words = words[: rng.randint(1, len(words))]
     elif rng.random() < 0.04:
-        words = [*words, rng.choice((b"x", b"", b"0", b"EX", b"GET"))]
+        # Not as a timeout: nobody would ever wake the reference.
+        extra = (b"x", b"", b"EX", b"GET") if words[0] in (b"BLPOP", b"BRPOP") else (b"x", b"", b"0", b"EX", b"GET")
+        words = [*words, rng.choice(extra)]
     words[0] = cased(rng, words[0])
     return words
 

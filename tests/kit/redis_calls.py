@@ -10,8 +10,8 @@ from elastickv.errors import KvError
 from elastickv.redis_api.commands import COMMANDS
 from elastickv.redis_api.errors import RedisError, from_fault, unknown_command, unknown_subcommand, wrong_arity
 from elastickv.redis_api.registry import Command
-from elastickv.redis_api.replies import Simple, encode
-from elastickv.redis_api.session import Call, Session
+from elastickv.redis_api.replies import NULL_ARRAY, Simple, encode
+from elastickv.redis_api.session import Block, Call, Session
 from elastickv.redis_api.values.database import Databases
 from tests.kit.fake_redis_store import FakeStore
 
@@ -23,14 +23,14 @@ def words(*argv: Word) -> list[bytes]:
 
 
 class RedisCalls:
-    """One client on an empty server."""
+    """One client on an empty server. Commands that would block time out at once."""
 
     def __init__(self, *, seed: int = 1, max_bulk_bytes: int = 512 << 20) -> None:
         self.store = FakeStore()
         self.databases = Databases(self.store.view, 16, random.Random(seed))
         self.databases.load()
         self.state = SimpleNamespace(max_bulk_bytes=max_bulk_bytes, databases=self.databases)
-        session = cast(Session, SimpleNamespace(state=self.state))
+        session = cast(Session, SimpleNamespace(state=self.state, in_exec=False))
         self.call = Call(session, self.databases, self.store.view)
 
     @property
@@ -50,7 +50,9 @@ class RedisCalls:
             if not command.accepts(len(argv)):
                 raise wrong_arity(command.name)
             self.call.argv = argv
-            return command.handler(self.call)
+            reply = command.handler(self.call)
+            # Nobody else is there who could end the wait.
+            return NULL_ARRAY if isinstance(reply, Block) else reply
         except RedisError as error:
             error.__traceback__ = error.__context__ = None
             return error

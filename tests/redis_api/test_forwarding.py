@@ -45,6 +45,8 @@ class Cluster:
             door.store.change(serving=one == name, leader=leader)
             if one == name:
                 door.server.on_serving()
+            else:
+                door.server.on_not_serving()
             for callback in door.control.callbacks:
                 callback()
 

@@ -1,5 +1,7 @@
 """A chunk: up to 128 elements of a list in one run of bytes (the idea of Redis' listpack).
 
+Its size is limited too, to `inline_bytes` of `collections.EncodingLimits` (8 KB), unless it has one element only.
+
     width:1  count:1  count lengths of `width` bytes, little-endian  the elements, one behind the other
 
 The lengths stand together, so that any element is found without reading those before it, and both ends can be added to
@@ -13,8 +15,6 @@ from struct import Struct
 from typing import Final
 
 MAX_COUNT: Final = 128
-MAX_BYTES: Final = 8192
-"""Of elements, unless there is only one."""
 _NARROW: Final = 2
 _NARROW_LIMIT: Final = 1 << 16
 _HEAD: Final = 2
@@ -61,15 +61,10 @@ def part(chunk: bytes, start: int, end: int) -> list[bytes]:
     return found
 
 
-def size_of(chunk: bytes) -> int:
-    """Bytes of its elements."""
-    return len(chunk) - _HEAD - chunk[0] * chunk[1]
-
-
-def has_room(chunk: bytes, size: int) -> bool:
-    """One more element of that size may join."""
+def has_room(chunk: bytes, size: int, limit: int) -> bool:
+    """One more element of that size may join, in a chunk of at most `limit` bytes of elements."""
     count = chunk[1]
-    return count < MAX_COUNT and (len(chunk) - _HEAD - chunk[0] * count + size <= MAX_BYTES or not count)
+    return count < MAX_COUNT and (len(chunk) - _HEAD - chunk[0] * count + size <= limit or not count)
 
 
 def add_first(chunk: bytes, element: bytes) -> bytes:
@@ -117,12 +112,12 @@ def take_last(chunk: bytes, count: int) -> tuple[list[bytes], bytes]:
     return taken, b"".join((_HEADS[left], chunk[_HEAD : _HEAD + 2 * left], chunk[table_end:data_end]))
 
 
-def pieces(elements: Sequence[bytes]) -> list[bytes]:
+def pieces(elements: Sequence[bytes], limit: int) -> list[bytes]:
     """These as chunks of the allowed size: one, or by halves as many as it takes; none of no elements."""
     count = len(elements)
     if not count:
         return []
-    if count == 1 or (count <= MAX_COUNT and sum(map(len, elements)) <= MAX_BYTES):
+    if count == 1 or (count <= MAX_COUNT and sum(map(len, elements)) <= limit):
         return [make(elements)]
     half = count // 2
-    return pieces(elements[:half]) + pieces(elements[half:])
+    return pieces(elements[:half], limit) + pieces(elements[half:], limit)

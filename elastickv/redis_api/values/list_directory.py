@@ -70,7 +70,7 @@ class Directory:
         return chunks
 
     def locate(self, index: int) -> tuple[int, int, int]:
-        """Where the element with this index (from the first that is not in the head chunk) is: (page, chunk, offset)."""
+        """Where an element is: (page, chunk, offset). The first one that is not in the head chunk has index 0."""
         for place, total in enumerate(self.totals):
             if index < total:
                 for at, (_, count) in enumerate(self.page(place)):

@@ -15,9 +15,11 @@ from struct import Struct
 from typing import Final
 
 from elastickv.kv.keyspace import u64
+from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.values import list_chunks as chunks
 from elastickv.redis_api.values.collections import INLINE, elements, read_split, split_header
 from elastickv.redis_api.values.database import Database
+from elastickv.redis_api.values.kinds import KINDS, Kind
 from elastickv.redis_api.values.list_directory import Directory
 from elastickv.redis_api.values.records import Record, RecordType
 
@@ -56,11 +58,13 @@ class List:
 
     __slots__ = (
         "_directory",
+        "_had_middle",
         "_head",
         "_head_changed",
         "_head_count",
         "_head_id",
         "_incarnation",
+        "_limit",
         "_next_id",
         "_prefix",
         "_tail",
@@ -77,10 +81,15 @@ class List:
         self.db = db
         self.key = key
         self.record = record
+        self._limit = db.databases.limits.inline_bytes
         self._directory: Directory | None = None
         self._head: bytes | None = chunks.EMPTY
         self._tail: bytes | None = None
-        self._head_changed = self._tail_changed = False
+        self._head_changed = True
+        """The chunk is not stored as such. So it is when it comes from the record itself."""
+        self._tail_changed = False
+        self._had_middle = False
+        """There were chunks between the ends when the list was opened."""
         self._incarnation = self._prefix = b""
         self._head_id = self._tail_id = self._tail_count = 0
         self._next_id = 1
@@ -94,6 +103,8 @@ class List:
             self._prefix = elements(self._incarnation)
             self._next_id, self._head_id, self._head_count, self._tail_id, self._tail_count = _REST.unpack(rest)
             self._head = None
+            self._head_changed = False
+            self._had_middle = self.count > self._head_count + self._tail_count
 
     # chunks
 
@@ -134,22 +145,17 @@ class List:
         self._tail_count = chunk[1]
         self._tail_changed = True
 
-    @property
-    def _between(self) -> int:
-        """Elements in neither end."""
-        return self.count - self._head_count - self._tail_count
-
     def _middle(self) -> Directory:
         directory = self._directory
         if directory is None:
             self._split()
-            directory = Directory(self.db.view, self._prefix, empty=not self._between)
+            directory = Directory(self.db.view, self._prefix, empty=not self._had_middle)
             self._directory = directory
         return directory
 
     def _split(self) -> None:
         if not self._incarnation:
-            self._incarnation = self.db.new_incarnation()
+            self._incarnation = self.db.databases.new_incarnation()
             self._prefix = elements(self._incarnation)
 
     def _tail_becomes_head(self) -> None:
@@ -183,7 +189,7 @@ class List:
 
     def _between_chunks(self) -> bool:
         directory = self._directory
-        return bool(directory.order) if directory is not None else self._between > 0
+        return bool(directory.order) if directory is not None else self._had_middle
 
     # the ends
 
@@ -198,7 +204,7 @@ class List:
 
     def _push_left(self, value: bytes) -> None:
         chunk = self._head_chunk()
-        if chunks.has_room(chunk, len(value)):
+        if chunks.has_room(chunk, len(value), self._limit):
             self._set_head(chunks.add_first(chunk, value))
             return
         if not self._tail_count:
@@ -213,12 +219,12 @@ class List:
     def _push_right(self, value: bytes) -> None:
         if not self._tail_count:
             chunk = self._head_chunk()
-            if chunks.has_room(chunk, len(value)):
+            if chunks.has_room(chunk, len(value), self._limit):
                 self._set_head(chunks.add_last(chunk, value))
                 return
         else:
             chunk = self._tail_chunk()
-            if chunks.has_room(chunk, len(value)):
+            if chunks.has_room(chunk, len(value), self._limit):
                 self._set_tail(chunks.add_last(chunk, value))
                 return
             self._middle().add_last((self._tail_id, self._tail_count))
@@ -311,7 +317,7 @@ class List:
 
     def _replace(self, place: Place, values: list[bytes]) -> None:
         """Give a chunk other elements; `count` is the caller's business."""
-        made = chunks.pieces(values)
+        made = chunks.pieces(values, self._limit)
         if place == _HEAD:
             if not made:
                 self._head_count = 0
@@ -445,9 +451,8 @@ class List:
                 changed.append((place, kept))
             if not left:
                 break
-        # From behind, so that places stay true; the ends last, because they may move up.
-        changed.sort(reverse=True)
-        for place, kept in sorted(changed, key=lambda one: (one[0][0] >= 0, one[0] == _TAIL), reverse=True):
+        # From behind, so that places stay true; the ends last, because what is between may move up into them.
+        for place, kept in sorted(changed, key=lambda one: (one[0][0] >= 0, one[0] == _TAIL, one[0]), reverse=True):
             self._replace(place, kept)
         self.count -= removed
         return removed
@@ -464,7 +469,7 @@ class List:
         alone = not self._tail_count and not self._between_chunks()
         if alone and (
             not self._incarnation
-            or (self._head is not None and len(self._head) <= chunks.MAX_BYTES // 2 and self._head_changed)
+            or (self._head is not None and len(self._head) <= self._limit // 2 and self._head_changed)
         ):
             payload = _INLINE + self._head_chunk()
         else:
@@ -481,3 +486,51 @@ class List:
             self.db.store(self.key, RecordType.LIST, payload, deadline)
         else:
             self.db.rewrite(record, payload)
+
+
+# what generic commands need to know (`kinds`)
+
+
+def _encoding(db: Database, record: Record) -> bytes:
+    """Redis 7.2 has one listpack while it fits into a node of a quicklist (list-max-listpack-size), else a quicklist.
+    (Once it has a quicklist it waits until half of that is left; we do not.)"""
+    opened = List(db, b"", record)
+    most = db.databases.limits.list_size
+    if most > 0 and opened.count > most:
+        return b"quicklist"
+    room = _NODE_BYTES[min(max(-most, 1), 5) - 1] if most < 0 else _SAFE_NODE_BYTES
+    if 2 * opened.count > room:
+        return b"quicklist"
+    size = 7 + sum(map(_packed_size, opened))
+    return b"listpack" if size <= room else b"quicklist"
+
+
+_NODE_BYTES: Final = (4096, 8192, 16384, 32768, 65536)
+_SAFE_NODE_BYTES: Final = 8192
+
+
+def _packed_size(element: bytes) -> int:
+    """Bytes that an element takes in a listpack."""
+    number = string_to_integer(element) if len(element) <= 20 else None
+    size = len(element)
+    if number is None:
+        size += 1 if size < 64 else 2 if size < 4096 else 5
+    elif 0 <= number <= 127:
+        size = 1
+    else:
+        bits = (number if number >= 0 else ~number).bit_length() + 1
+        size = next(bytes for limit, bytes in ((13, 2), (16, 3), (24, 4), (32, 5), (64, 9)) if bits <= limit)
+    return size + 1 + (size > 127) + (size > 16383) + (size > 2097151) + (size > 268435455)
+
+
+def _save(db: Database, key: bytes, values: list[bytes], deadline: int) -> None:
+    if not store_list(db, key, values, deadline):
+        db.delete(key)
+
+
+KINDS[RecordType.LIST] = Kind(
+    encoding=_encoding,
+    count=lambda db, record: List(db, b"", record).count,
+    load=lambda db, record: list(List(db, b"", record)),
+    save=_save,
+)
