@@ -81,15 +81,17 @@ async def test_a_client_that_goes_leaves_the_line(cluster: Cluster, peer: Peer, 
 
 
 async def test_client_unblock_on_the_node_of_the_client(cluster: Cluster, peer: Peer, admin: Peer) -> None:
+    peer.send("CLIENT SETNAME me")
+    await peer.expect(b"+OK\r\n")
+    [id] = [one.id for one in cluster.doors["n2"].server.hub.clients.values() if one.name == b"me"]
     for how, reply in (("", b"*-1\r\n"), (" ERROR", b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n")):
-        peer.send("CLIENT ID", "BLPOP k 0")
-        await peer.expect(b":1\r\n")
+        peer.send("BLPOP k 0")
         await waits(cluster)
-        assert cluster.doors["n2"].server.hub.clients[1].link.waits_at_leader
-        admin.send("CLIENT UNBLOCK 1" + how)
+        assert cluster.doors["n2"].server.hub.clients[id].link.waits_at_leader
+        admin.send(f"CLIENT UNBLOCK {id}{how}")
         await admin.expect(b":1\r\n")
         await peer.expect(reply)
-    admin.send("CLIENT UNBLOCK 1")
+    admin.send(f"CLIENT UNBLOCK {id}")
     await admin.expect(b":0\r\n")
     peer.send("GET a")
     await peer.expect(b"$-1\r\n")

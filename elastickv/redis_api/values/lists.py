@@ -15,7 +15,7 @@ from struct import Struct
 from typing import Final
 
 from elastickv.kv.keyspace import u64
-from elastickv.redis_api.arguments import string_to_integer
+from elastickv.redis_api import listpack
 from elastickv.redis_api.values import list_chunks as chunks
 from elastickv.redis_api.values.collections import INLINE, elements, read_split, split_header
 from elastickv.redis_api.values.database import Database
@@ -501,26 +501,11 @@ def _encoding(db: Database, record: Record) -> bytes:
     room = _NODE_BYTES[min(max(-most, 1), 5) - 1] if most < 0 else _SAFE_NODE_BYTES
     if 2 * opened.count > room:
         return b"quicklist"
-    size = 7 + sum(map(_packed_size, opened))
-    return b"listpack" if size <= room else b"quicklist"
+    return b"listpack" if len(listpack.encode(opened)) <= room else b"quicklist"
 
 
 _NODE_BYTES: Final = (4096, 8192, 16384, 32768, 65536)
 _SAFE_NODE_BYTES: Final = 8192
-
-
-def _packed_size(element: bytes) -> int:
-    """Bytes that an element takes in a listpack."""
-    number = string_to_integer(element) if len(element) <= 20 else None
-    size = len(element)
-    if number is None:
-        size += 1 if size < 64 else 2 if size < 4096 else 5
-    elif 0 <= number <= 127:
-        size = 1
-    else:
-        bits = (number if number >= 0 else ~number).bit_length() + 1
-        size = next(bytes for limit, bytes in ((13, 2), (16, 3), (24, 4), (32, 5), (64, 9)) if bits <= limit)
-    return size + 1 + (size > 127) + (size > 16383) + (size > 2097151) + (size > 268435455)
 
 
 def _save(db: Database, key: bytes, values: list[bytes], deadline: int) -> None:
