@@ -18,14 +18,15 @@ import uvloop
 from elastickv import __version__, allocator
 from elastickv.clock import SystemClock
 from elastickv.config import Settings
-from elastickv.dynamodb_api.server import DynamoServer
+from elastickv.dynamodb_api.server import DoorFacts, DynamoServer
+from elastickv.dynamodb_api.signing import CredentialsError
 from elastickv.errors import KvError
 from elastickv.grpc_api.server import BindError, GrpcServer
 from elastickv.observability import metrics as m
 from elastickv.observability.health import Health, liveness, readiness
 from elastickv.observability.http import MetricsServer
 from elastickv.observability.metrics import Metrics
-from elastickv.observability.sources import ClusterPoints, GrpcCounts, health, redis_commands
+from elastickv.observability.sources import ClusterPoints, GrpcCounts, dynamodb_operations, health, redis_commands
 from elastickv.raft.types import Member, Role
 from elastickv.redis_api.server import RedisServer
 from elastickv.redis_api.state import NodeFacts
@@ -90,6 +91,7 @@ class Node:
             options=self.transport.settings.server_options(),
             service_names=(PEER_SERVICE,),
             finished=self.grpc_counts.finished,
+            serve_dynamodb=self._serve_dynamodb,
         )
         self.databases = Databases(self.group.view, settings.redis.databases, random.Random(rng.getrandbits(64)))
         facts = NodeFacts(
@@ -105,7 +107,9 @@ class Node:
         self.group.executor.on_serving.append(self.redis.on_serving)
         self.group.executor.on_not_serving.append(self.redis.on_not_serving)
         self.group.executor.before_proposal.append(self.databases.save_sizes)
-        self.dynamo = DynamoServer()
+        door = DoorFacts(dynamo_map=raft.dynamo_map, request_timeout=settings.node.request_timeout)
+        self.dynamo = DynamoServer(settings.dynamo, door, self.store, clock, self.grpc.dynamodb)
+        self.group.executor.on_serving.append(self.dynamo.on_serving)
         self.metrics = Metrics(raft.id, str(settings.grpc.address))
         self._register_metrics()
         self.metrics_server = MetricsServer(self.metrics, self._live, self._ready, token=settings.metrics.token)
@@ -118,6 +122,10 @@ class Node:
     def request_stop(self) -> None:
         """Begin the orderly stop."""
         self.stop_requested.set()
+
+    async def _serve_dynamodb(self, data: bytes) -> bytes:
+        """The DynamoDB door is made after the gRPC door, which needs it."""
+        return await self.dynamo.serve_carried(data)
 
     def _live(self) -> Health:
         return liveness(self.control.status())
@@ -137,6 +145,11 @@ class Node:
         metrics.register_value(m.REDIS_CONNECTIONS_REJECTED, lambda: redis.connections_rejected)
         metrics.register_value(m.REDIS_INPUT_BYTES, lambda: redis.bytes_in)
         metrics.register_value(m.REDIS_OUTPUT_BYTES, lambda: redis.bytes_out)
+        figures = self.dynamo.figures
+        metrics.register_source(dynamodb_operations(self.dynamo.routes.values))
+        metrics.register_value(m.DYNAMODB_CLIENTS, lambda: len(self.dynamo.door.connections))
+        metrics.register_value(m.DYNAMODB_CONNECTIONS, lambda: figures.connections)
+        metrics.register_value(m.DYNAMODB_CONNECTIONS_REJECTED, lambda: figures.rejected)
         metrics.register_value(m.RAFT_DISPATCH_DROPPED, lambda: self.transport.dropped, 1)
         metrics.register_value(m.RAFT_PROPOSALS_FAILED, lambda: group.proposals_failed, 1)
         metrics.register_value(m.LEASE_READS, lambda: group.executor.lease_reads, "hit")
@@ -171,7 +184,7 @@ class Node:
             ) from error
         address = settings.dynamo.address
         try:
-            await self.dynamo.start(address.host, address.port)
+            await self.dynamo.start()
         except OSError as error:
             raise StartError(
                 f"the DynamoDB door cannot be opened at {address} (--dynamoAddress): {error.strerror}"
@@ -232,7 +245,7 @@ class Node:
             await asyncio.gather(self._background, return_exceptions=True)
         await self._hand_over(left(2.0))
         await self.redis.stop(left(1.0))
-        await self.dynamo.stop()
+        await self.dynamo.stop(left(1.0))
         self.group.stopping = True
         await self.transport.stop()
         await self.grpc.stop(left(1.0))
@@ -276,7 +289,7 @@ def run(settings: Settings) -> int:
     gc.set_threshold(50_000, 20, 50)
     try:
         return uvloop.run(_serve(settings))
-    except (StartError, DataDirectoryError) as error:
+    except (StartError, DataDirectoryError, CredentialsError) as error:
         _log.error("%s", error)
         return 1
     except KvError as error:

@@ -71,7 +71,8 @@ class RaftSettings:
         "raftDynamoMap",
         ADDRESS_MAP,
         "",
-        "where the DynamoDB door of each node is; that door offers no operations yet, so nothing asks for it",
+        "where the DynamoDB door of each node is: a follower sends requests to the leader's; those of a leader that is "
+        "not in it travel over its Raft address",
     )
     heartbeat_interval: float = flag(
         "heartbeatInterval",
@@ -205,6 +206,25 @@ class DynamoSettings:
     """DynamoDB door"""
 
     address: Address = flag("dynamoAddress", LISTEN_ADDRESS, "localhost:8000", "DynamoDB door")
+    credentials_file: Path | None = flag(
+        "dynamoCredentialsFile",
+        OPTIONAL_PATH,
+        "",
+        "file of `accessKeyId secretAccessKey [sessionToken]` lines: requests must be signed with one of them "
+        "(Signature Version 4); empty is open to everyone. The same on every node",
+    )
+    max_connections: int = flag(
+        "dynamoMaxConnections",
+        integer(least=1, most=10**6),
+        "10000",
+        "open connections above which new ones are closed at once",
+    )
+    idle_timeout: float = flag(
+        "dynamoIdleTimeout",
+        duration(least=0, most=10**6),
+        "5m",
+        "connections on which nothing was sent for this long are closed; 0 is never",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,29 +14,38 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from elastickv.dynamodb_api.http import Request
 from elastickv.dynamodb_api.shapes import Shape
 from elastickv.kv.view import View
 
 DYNAMODB: Final = "DynamoDB_20120810"
 STREAMS: Final = "DynamoDBStreams_20120810"
+ACCOUNT: Final = "123456789012"
+"""The account in every ARN: there is only one."""
 
 
 class Call:
     """One request on its way through a body."""
 
-    __slots__ = ("account", "now_ms", "region", "request", "view")
+    __slots__ = ("_http", "now_ms", "request", "view")
 
-    def __init__(
-        self, view: View, request: dict[str, Any], *, region: str = "us-east-1", account: str = "000000000000"
-    ) -> None:
+    def __init__(self, view: View, request: dict[str, Any], http: Request | None = None) -> None:
         self.view = view
         self.request = request
         """Checked by the operation's shape; unknown members and nulls are gone."""
         self.now_ms = view.now_ms
         """The leader's wall clock for this burst, Unix milliseconds."""
-        self.region = region
-        """From the request's credential scope: what ARNs of the answer say."""
-        self.account = account
+        self._http = http
+
+    @property
+    def region(self) -> str:
+        """What ARNs of the answer say: the region that the client signed for."""
+        return self._http.region if self._http is not None else "us-east-1"
+
+    @property
+    def host(self) -> str:
+        """What the client calls this door: name or address, and port."""
+        return self._http.headers.get(b"host", b"").decode("latin-1") if self._http is not None else ""
 
 
 Answer = Mapping[str, Any]

@@ -1,107 +1,122 @@
-"""What listens on --dynamoAddress: every operation is answered as one that this server does not offer.
-
-DynamoDB's answer to an operation that it does not know is UnknownOperationException (HTTP 400), which SDKs report
-at once and do not retry. `GET /` is AWS' health answer.
-"""
+"""The DynamoDB door: listens, makes connections, ends idle ones, does the leader's background work, stops in order."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-import h11
-import orjson
+from elastickv.clock import Clock
+from elastickv.config import DynamoSettings
+from elastickv.dynamodb_api.connection import Connection
+from elastickv.dynamodb_api.dispatch import Route, Router
+from elastickv.dynamodb_api.door import Door, Figures
+from elastickv.dynamodb_api.forwarding import Carrier, Forwarder
+from elastickv.dynamodb_api.housekeeping import Housekeeping
+from elastickv.dynamodb_api.operations import OPERATIONS
+from elastickv.dynamodb_api.signing import Verifier, read_credentials
+from elastickv.kv.ports import Store
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-MAX_BODY_BYTES: Final = 16 << 20
-IDLE_SECONDS: Final = 60.0
-_READ_BYTES: Final = 64 << 10
+CHECK_SECONDS: Final = 1.0
 
-UNKNOWN_OPERATION: Final = orjson.dumps(
-    {
-        "__type": "com.amazon.coral.service#UnknownOperationException",
-        "message": "this version of Elastickv does not offer DynamoDB operations",
-    }
-)
+
+@dataclass(frozen=True, slots=True)
+class DoorFacts:
+    """What the door needs to know of the node and its cluster."""
+
+    dynamo_map: Mapping[str, str]
+    """Raft address to DynamoDB address, from --raftDynamoMap."""
+    request_timeout: float
+    """Seconds."""
 
 
 class DynamoServer:
-    """Listens from `start` to `stop`."""
+    """One per node. Make it on the loop, `start()`, and `stop()` before the loop ends."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, settings: DynamoSettings, facts: DoorFacts, store: Store, clock: Clock, carrier: Carrier | None = None
+    ) -> None:
+        """Raises CredentialsError when --dynamoCredentialsFile cannot be read."""
+        self._settings = settings
+        forwarder = Forwarder(store, facts.dynamo_map, carrier, request_timeout=facts.request_timeout)
+        verify = None
+        if settings.credentials_file is not None:
+            verify = Verifier(read_credentials(settings.credentials_file), clock).verify
+        router = Router(OPERATIONS, verify)
+        self.door = Door(store, clock, router, forwarder, max_connections=settings.max_connections)
+        self.housekeeping = Housekeeping(store)
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._checks: asyncio.TimerHandle | None = None
+        self._background: asyncio.Task[None] | None = None
+        self.port = settings.address.port
+        """The one really listened on."""
 
-    async def start(self, host: str, port: int) -> int:
-        """Returns the port. Raises OSError."""
-        self._server = await asyncio.start_server(self._on_connection, host or None, port)
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+    @property
+    def figures(self) -> Figures:
+        return self.door.figures
 
-    async def stop(self) -> None:
-        if self._server is None:
+    @property
+    def routes(self) -> Mapping[bytes, Route]:
+        return self.door.router.routes
+
+    async def serve_carried(self, data: bytes) -> bytes:
+        """See `Door.serve_carried`."""
+        return await self.door.serve_carried(data)
+
+    def on_serving(self) -> None:
+        """This node begins to serve, or writes that had been executed were dropped."""
+        self.housekeeping.reset()
+
+    async def start(self) -> None:
+        """Raises OSError when the address cannot be listened on."""
+        address = self._settings.address
+        self._server = await self.door.loop.create_server(
+            partial(Connection, self.door), address.host or None, address.port, backlog=511
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        self._checks = self.door.loop.call_later(CHECK_SECONDS, self._check_connections)
+        self._background = asyncio.create_task(self.housekeeping.run(), name="DynamoDB housekeeping")
+
+    async def stop(self, grace: float = 0.0) -> None:
+        """Take no new connections, let answers that are due go out for at most `grace` seconds, close all."""
+        if self._background is not None:
+            self._background.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._background
+        if self._checks is not None:
+            self._checks.cancel()
+        if self._server is not None:
+            self._server.close()
+        connections = self.door.connections
+        for connection in list(connections):
+            connection.finish()
+        await self._until(lambda: not connections, self.door.loop.time() + grace)
+        for connection in list(connections):
+            connection.abort()
+        await self.door.end_tasks()
+        self.door.forwarder.close()
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    async def _until(self, done: Callable[[], bool], deadline: float) -> None:
+        while not done() and self.door.loop.time() < deadline:  # noqa: ASYNC110 - once per stop; events would cost always
+            await asyncio.sleep(0.01)
+
+    def _check_connections(self) -> None:
+        """Once a second: connections on which nothing happens, and requests that do not get finished."""
+        loop = self.door.loop
+        self._checks = loop.call_later(CHECK_SECONDS, self._check_connections)
+        limit = self._settings.idle_timeout
+        if not limit:
             return
-        self._server.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        try:
-            await _serve(reader, writer)
-        except (OSError, TimeoutError, h11.RemoteProtocolError):
-            pass  # the client went away, was too slow, or does not speak HTTP
-        except asyncio.CancelledError:
-            pass  # stop(); the stream protocol would log a cancellation as a defect
-        finally:
-            self._connections.discard(task)
-            writer.close()
-
-
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    connection = h11.Connection(h11.SERVER)
-    while True:
-        request: h11.Request | None = None
-        body_bytes = 0
-        while True:
-            event = connection.next_event()
-            if event is h11.NEED_DATA:
-                async with asyncio.timeout(IDLE_SECONDS):
-                    connection.receive_data(await reader.read(_READ_BYTES))
-            elif isinstance(event, h11.Request):
-                request = event
-            elif isinstance(event, h11.Data):
-                body_bytes += len(event.data)
-                if body_bytes > MAX_BODY_BYTES:
-                    break
-            elif isinstance(event, h11.EndOfMessage):
-                break
-            else:
-                return
-        if request is None:
-            return
-        status, content_type, body = 400, b"application/x-amz-json-1.0", UNKNOWN_OPERATION
-        if body_bytes > MAX_BODY_BYTES:
-            status, content_type, body = 413, b"text/plain", b"the request is larger than 16 MiB\n"
-        elif request.method in (b"GET", b"HEAD") and request.target == b"/":
-            status, content_type, body = 200, b"text/plain", b"healthy: elastickv"
-        headers = [
-            (b"content-type", content_type),
-            (b"content-length", b"%d" % len(body)),
-            (b"x-amzn-requestid", secrets.token_hex(26).upper().encode()),
-        ]
-        writer.write(connection.send(h11.Response(status_code=status, headers=headers)) or b"")
-        if request.method != b"HEAD":
-            writer.write(connection.send(h11.Data(data=body)) or b"")
-        writer.write(connection.send(h11.EndOfMessage()) or b"")
-        await writer.drain()
-        if connection.our_state is h11.MUST_CLOSE or connection.their_state is not h11.DONE:
-            return
-        connection.start_next_cycle()
+        oldest = loop.time() - limit
+        for connection in list(self.door.connections):
+            quiet = connection.last_active < oldest and not connection.busy
+            if quiet and (connection.inside_request or not connection.peer_node):
+                connection.abort()

@@ -19,6 +19,8 @@ from typing import Any, Final
 from elastickv.dynamodb_api.errors import SerializationException, ValidationException
 
 MAX_ERRORS: Final = 10
+MAX_ARN: Final = 1024
+NAME_PATTERN: Final = "[a-zA-Z0-9_.-]+"
 _MODEL: Final = "com.amazonaws.dynamodb.v20120810."
 _PARAMETERIZED: Final = (
     "class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot be cast to class java.lang.Class "
@@ -49,9 +51,9 @@ def lower_first(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
-def _refuse(errors: list[str], value: Any, path: str, constraint: str) -> None:
+def _refuse(errors: list[str], value: Any, path: str, constraint: str, kind: Kind | None = None) -> None:
     if len(errors) < MAX_ERRORS:
-        quoted = "null" if value is None else f"'{show(value)}'"
+        quoted = "null" if value is None else f"'{kind.show(value) if kind is not None else show(value)}'"
         errors.append(f"Value {quoted} at '{path}' failed to satisfy constraint: {constraint}")
 
 
@@ -70,6 +72,10 @@ class Kind:
 
     def check(self, value: Any, path: str, errors: list[str]) -> None:
         """Append a message for each constraint that the converted value does not meet."""
+
+    def show(self, value: Any) -> str:
+        """The value as validation messages quote it."""
+        return show(value)
 
     def describe(self) -> str:
         """For the generated table."""
@@ -90,11 +96,11 @@ class _Sized(Kind):
 
     def check(self, value: Any, path: str, errors: list[str]) -> None:
         if self._match is not None and not self._match(value):
-            _refuse(errors, value, path, f"Member must satisfy regular expression pattern: {self.pattern}")
+            _refuse(errors, value, path, f"Member must satisfy regular expression pattern: {self.pattern}", self)
         if self.min is not None and len(value) < self.min:
-            _refuse(errors, value, path, f"Member must have length greater than or equal to {self.min}")
+            _refuse(errors, value, path, f"Member must have length greater than or equal to {self.min}", self)
         if self.max is not None and len(value) > self.max:
-            _refuse(errors, value, path, f"Member must have length less than or equal to {self.max}")
+            _refuse(errors, value, path, f"Member must have length less than or equal to {self.max}", self)
         if self._known and value not in self._known:
             _refuse(errors, value, path, f"Member must satisfy enum value set: [{', '.join(self.enum)}]")
 
@@ -228,6 +234,9 @@ class ListOf(_Sized):
             elif not member.plain:
                 member.check(one, f"{path}.{number}.member", errors)
 
+    def show(self, value: Any) -> str:
+        return "[" + ", ".join("null" if one is None else self.member.show(one) for one in value) + "]"
+
     def describe(self) -> str:
         return f"list of {self.member.describe()}"
 
@@ -268,18 +277,22 @@ class MapOf(_Sized):
             for key in value:
                 if _fails(self.keys, key):
                     constraint = f"Map keys must satisfy constraint: [{_constraints(self.keys)}]"
-                    _refuse(errors, value, path, constraint)
+                    _refuse(errors, value, path, constraint, self)
         if self.values is not None:
             for one in value.values():
                 if one is not None and _fails(self.values, one):
                     constraint = f"Map value must satisfy constraint: [{_constraints(self.values)}]"
-                    _refuse(errors, value, path, constraint)
+                    _refuse(errors, value, path, constraint, self)
         if not self.value.plain or None in value.values():
             for key, one in value.items():
                 if one is None:
                     _refuse(errors, None, f"{path}.{key}.member", "Member must not be null")
                 else:
                     self.value.check(one, f"{path}.{key}.member", errors)
+
+    def show(self, value: Any) -> str:
+        shown = (f"{key}={'null' if one is None else self.value.show(one)}" for key, one in value.items())
+        return "{" + ", ".join(shown) + "}"
 
     def describe(self) -> str:
         return f"map of {self.value.describe()}"
@@ -336,6 +349,13 @@ class Struct(Kind):
             elif kind.required:
                 _refuse(errors, None, inside + lower_first(name), "Member must not be null")
 
+    def show(self, value: Any) -> str:
+        shown = (
+            f"{lower_first(name)}={kind.show(value[name]) if name in value else 'null'}"
+            for name, kind in self.members.items()
+        )
+        return f"{self.describe()}({', '.join(shown)})"
+
     def describe(self) -> str:
         return self.name.removeprefix(_MODEL)
 
@@ -358,6 +378,9 @@ class AttributeValueKind(Kind):
                 return value
         return _ATTRIBUTE_VALUE.convert(value, element=element)
 
+    def show(self, value: Any) -> str:
+        return _ATTRIBUTE_VALUE.show(value)
+
     def describe(self) -> str:
         return "AttributeValue"
 
@@ -366,15 +389,15 @@ ATTRIBUTE_VALUE: Final = AttributeValueKind()
 _ATTRIBUTE_VALUE: Final = Struct(
     "AttributeValue",
     S=String(),
-    B=Blob(),
     N=String(),
-    BOOL=Boolean(),
-    NULL=Boolean(),
-    BS=ListOf(Blob()),
-    NS=ListOf(String()),
+    B=Blob(),
     SS=ListOf(String()),
-    L=ListOf(ATTRIBUTE_VALUE),
+    NS=ListOf(String()),
+    BS=ListOf(Blob()),
     M=MapOf(ATTRIBUTE_VALUE),
+    L=ListOf(ATTRIBUTE_VALUE),
+    NULL=Boolean(),
+    BOOL=Boolean(),
 )
 
 
@@ -389,6 +412,7 @@ class _Required(Kind):
         self.plain = kind.plain
         self.convert = kind.convert  # type: ignore[method-assign]  # one call less per member on the hot path
         self.check = kind.check  # type: ignore[method-assign]
+        self.show = kind.show  # type: ignore[method-assign]
         self.describe = kind.describe  # type: ignore[method-assign]
 
 
@@ -415,10 +439,6 @@ class Shape(Struct):
             for name in self.parameters:
                 if name not in request:
                     raise ValidationException(f"The parameter '{name}' is required but was not present in the request")
-                if name == "TableName" and not 3 <= len(request[name]) <= 255:
-                    raise ValidationException(
-                        "TableName must be at least 3 characters long and at most 255 characters long"
-                    )
         errors: list[str] = []
         self.check(request, "", errors)
         if errors:
@@ -427,12 +447,27 @@ class Shape(Struct):
         return request
 
 
+class _TableName(String):
+    """The name of a table, or its ARN."""
+
+    def __init__(self) -> None:
+        super().__init__(pattern=NAME_PATTERN, min=3, max=255)
+
+    def check(self, value: Any, path: str, errors: list[str]) -> None:
+        if not value.startswith("arn:"):
+            super().check(value, path, errors)
+        elif len(value) > MAX_ARN:
+            _refuse(errors, value, path, f"Member must have length less than or equal to {MAX_ARN}")
+
+    def describe(self) -> str:
+        return "String"
+
+
 # What many operations share
 
-NAME_PATTERN: Final = "[a-zA-Z0-9_.-]+"
 NAME: Final = String(pattern=NAME_PATTERN, min=3, max=255)
 """Of a table or index."""
-TABLE_NAME: Final = NAME
+TABLE_NAME: Final = _TableName()
 ITEM: Final = MapOf(ATTRIBUTE_VALUE)
 """A whole item, or a key."""
 NAMES: Final = MapOf(String())

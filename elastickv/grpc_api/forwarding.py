@@ -67,7 +67,7 @@ class Method:
     """Repeating it may act twice."""
 
 
-class _TryAgain(Exception):
+class TryAgain(Exception):
     """Nothing was done, or it does no harm to do it again."""
 
 
@@ -107,9 +107,9 @@ class Forwarder:
                     leader = await self._store.wait_for_leader(timeout=remaining)
                 if self._store.serving:
                     return await self._local(method, local, deadline - loop.time())
-                answer: M = await self._remote(method, request, leader, deadline)
+                answer: M = await self.attempt(method, request, leader, deadline)
                 return answer
-            except _TryAgain as reason:
+            except TryAgain as reason:
                 if loop.time() + pause >= deadline:
                     raise KvError(Fault.NO_QUORUM, f"no leader answered within the deadline: {reason}") from None
             await asyncio.sleep(pause)
@@ -120,17 +120,19 @@ class Forwarder:
             return await local(max(0.0, timeout))
         except KvError as error:
             if error.fault is Fault.NOT_LEADER or (error.fault is Fault.OUTCOME_UNKNOWN and not method.write):
-                raise _TryAgain(f"this node has just lost the lead: {error.message}") from error
+                raise TryAgain(f"this node has just lost the lead: {error.message}") from error
             raise
 
-    async def _remote(self, method: Method, request: Message, leader: Leader, deadline: float) -> Any:
+    async def attempt(self, method: Method, request: Message, leader: Leader, deadline: float) -> Any:
+        """One call to the leader. TryAgain when nothing was done, or it does no harm to do it again; else KvError, or
+        Relayed."""
         loop = asyncio.get_running_loop()
         channel = self._channel(leader.address)
         try:
             async with asyncio.timeout(min(CONNECT_SECONDS, max(0.0, deadline - loop.time()))):
                 await channel.channel_ready()
         except TimeoutError:
-            raise _TryAgain(f"{leader.id} at {leader.address} cannot be reached") from None
+            raise TryAgain(f"{leader.id} at {leader.address} cannot be reached") from None
         except grpc.aio.UsageError:
             raise KvError(Fault.SHUTTING_DOWN, "this node is stopping; nothing was done") from None
         remaining = max(0.0, deadline - loop.time())
@@ -181,7 +183,7 @@ def _judge(method: Method, leader: Leader, error: grpc.aio.AioRpcError) -> Excep
     fault = fault_of(error)
     if fault is not None:
         if fault.fault in _NOTHING_DONE or (fault.fault is Fault.OUTCOME_UNKNOWN and not method.write):
-            return _TryAgain(f"{leader.id} at {leader.address}: {fault.message}")
+            return TryAgain(f"{leader.id} at {leader.address}: {fault.message}")
         return fault
     code = error.code()
     details = error.details() or code.name
@@ -191,4 +193,4 @@ def _judge(method: Method, leader: Leader, error: grpc.aio.AioRpcError) -> Excep
         return KvError(
             Fault.OUTCOME_UNKNOWN, f"the call to the leader {leader.id} broke, the outcome is unknown: {details}"
         )
-    return _TryAgain(f"the call to {leader.id} at {leader.address} broke: {details}")
+    return TryAgain(f"the call to {leader.id} at {leader.address} broke: {details}")

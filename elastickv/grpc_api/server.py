@@ -30,6 +30,7 @@ from elastickv.config import GrpcSettings
 from elastickv.grpc_api.admin import AdminLimits, RaftAdmin
 from elastickv.grpc_api.calls import Finished, Gate, Methods, ignore, service
 from elastickv.grpc_api.distribution import Distribution
+from elastickv.grpc_api.dynamodb_carrier import DynamoDbCarrier, Serve, nobody
 from elastickv.grpc_api.forwarding import Forwarder
 from elastickv.grpc_api.futures import Futures
 from elastickv.grpc_api.health import Health
@@ -37,7 +38,7 @@ from elastickv.grpc_api.raw_kv import RawKv
 from elastickv.grpc_api.raw_purge import RawPurge
 from elastickv.grpc_api.reflection import V1_SERVICE, V1ALPHA_SERVICE, Reflection
 from elastickv.kv.ports import ClusterControl, Store
-from elastickv.pb import distribution_pb2, raftadmin_pb2, rawkv_pb2
+from elastickv.pb import distribution_pb2, dynamodb_pb2, raftadmin_pb2, rawkv_pb2
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +67,12 @@ class GrpcServer:
         finished: Finished = ignore,
         clock: Clock | None = None,
         admin_limits: AdminLimits | None = None,
+        serve_dynamodb: Serve = nobody,
     ) -> None:
         """`handlers` are other rooms' services (the peers' transport), `options` what they want of the server, which
         goes before our own, and `service_names` their full names, for reflection. `finished` is told of every call.
-        `contact_limit_seconds`: a leader that was silent for longer counts as lost in health."""
+        `contact_limit_seconds`: a leader that was silent for longer counts as lost in health. `serve_dynamodb` is where
+        DynamoDB requests that other members send over this address go."""
         self._settings = settings
         self._extra_handlers = tuple(handlers)
         self._extra_options = tuple(options)
@@ -90,12 +93,14 @@ class GrpcServer:
         )
         self._raw_purge = RawPurge(store, retention_seconds=settings.raw_retention)
         distribution = Distribution(store, self._forwarder)
+        self.dynamodb = DynamoDbCarrier(self._forwarder, serve_dynamodb)
         admin = RaftAdmin(control, self._futures, limits)
         requests = settings.max_concurrent_requests
         self._services: list[tuple[Any, Methods, int]] = [
             (raftadmin_pb2.DESCRIPTOR.services_by_name["RaftAdmin"], admin.methods(), ADMIN_CALLS),
             (rawkv_pb2.DESCRIPTOR.services_by_name["RawKV"], raw.methods(), requests),
             (distribution_pb2.DESCRIPTOR.services_by_name["Distribution"], distribution.methods(), requests),
+            (dynamodb_pb2.DESCRIPTOR.services_by_name["DynamoDb"], self.dynamodb.methods(), requests),
             (health_pb2.DESCRIPTOR.services_by_name["Health"], self._health.methods(), WATCH_CALLS),
         ]
         reflection = Reflection([*(descriptor.full_name for descriptor, _, _ in self._services), *service_names])

@@ -215,6 +215,22 @@ REDIS_CONNECTIONS_REJECTED = _counter(
 REDIS_INPUT_BYTES = _counter("elastickv_redis_input_bytes_total", "Bytes received from clients.")
 REDIS_OUTPUT_BYTES = _counter("elastickv_redis_output_bytes_total", "Bytes sent to clients.")
 
+DYNAMODB_REQUESTS = _counter(
+    "elastickv_dynamodb_requests_total",
+    "Requests by outcome: ok, or the name of the exception that answered them.",
+    "operation",
+    "outcome",
+)
+DYNAMODB_DURATION = _declare(
+    Type.HISTOGRAM, "elastickv_dynamodb_request_duration_seconds", "Time from request to answer.", "operation"
+)
+DYNAMODB_CLIENTS = _gauge("elastickv_dynamodb_connections", "Connections that are open.")
+DYNAMODB_CONNECTIONS = _counter("elastickv_dynamodb_connections_total", "Connections that were accepted.")
+DYNAMODB_CONNECTIONS_REJECTED = _counter(
+    "elastickv_dynamodb_connections_rejected_total",
+    "Connections refused because --dynamoMaxConnections were open.",
+)
+
 GRPC_REQUESTS = _counter("elastickv_grpc_requests_total", "Finished calls by method and status code.", "method", "code")
 GRPC_DURATION = _declare(
     Type.HISTOGRAM, "elastickv_grpc_request_duration_seconds", "Time from request to answer.", "method"

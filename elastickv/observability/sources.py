@@ -6,7 +6,7 @@ room stays below them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from elastickv.observability import metrics as m
@@ -101,6 +101,30 @@ def redis_commands(counts: Callable[[], Mapping[str, CommandCounts]]) -> m.Sourc
                 yield m.REDIS_REQUESTS(count.failed, command, "error")
             if count.rejected:
                 yield m.REDIS_REQUESTS(count.rejected, command, "rejected")
+
+    return points
+
+
+class OperationCounts(Protocol):
+    """What the DynamoDB door counts per operation."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def outcomes(self) -> Mapping[str, int]: ...
+    @property
+    def durations(self) -> m.Durations: ...
+
+
+def dynamodb_operations(counts: Callable[[], Iterable[OperationCounts]]) -> m.Source:
+    """Operations that were never asked for have no series."""
+
+    def points() -> Iterator[m.Point]:
+        for operation in counts():
+            for outcome, requests in operation.outcomes.items():
+                yield m.DYNAMODB_REQUESTS(requests, operation.name, outcome)
+            if operation.outcomes:
+                yield m.DYNAMODB_DURATION(operation.durations, operation.name)
 
     return points
 

@@ -133,7 +133,8 @@ def test_what_cannot_be_converted(changes: dict[str, Any], message: str) -> None
         (
             {"RequestItems": {"a;": {}}},
             [
-                "Value '{a;={}}' at 'requestItems' failed to satisfy constraint: Map keys must satisfy constraint: "
+                "Value '{a;=KeysAndAttributes(keys=null)}' at 'requestItems' failed to satisfy constraint: "
+                "Map keys must satisfy constraint: "
                 "[Member must have length less than or equal to 255, "
                 "Member must have length greater than or equal to 3, "
                 "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+]",
@@ -159,8 +160,15 @@ def test_a_parameter_is_asked_for_first_and_with_other_words() -> None:
     shape = Shape(parameters=("TableName",), TableName=String(pattern="[a-z]+"), Limit=Integer(min=1))
     with pytest.raises(ValidationException, match=r"^The parameter 'TableName' is required but was not present in the"):
         shape.accept({"Limit": 0})
-    with pytest.raises(ValidationException, match=r"^TableName must be at least 3 characters long and at most 255 cha"):
-        shape.accept({"TableName": "a;", "Limit": 0})
+    with pytest.raises(ValidationException, match=r"^1 validation error detected: Value '0' at 'limit'"):
+        shape.accept({"TableName": "a", "Limit": 0})
+
+
+def test_a_table_may_be_named_by_its_arn() -> None:
+    arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/abc"
+    assert accept(TableName=arn)["TableName"] == arn
+    with pytest.raises(ValidationException, match="less than or equal to 1024"):
+        accept(TableName=arn + "a" * 1000)
 
 
 def test_members_are_converted_in_the_declared_order() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -289,17 +288,3 @@ def test_a_password_is_asked_for_and_travels_with_forwarded_commands(
             assert friend.get(node.id) == b"served"
     for node in cluster.nodes:
         assert "correct horse" not in node.log_text()
-
-
-def test_dynamodb_says_that_it_is_not_there_yet(leader: Node) -> None:
-    import http.client
-
-    connection = http.client.HTTPConnection(leader.ip, 8000, timeout=5)
-    try:
-        headers = {"X-Amz-Target": "DynamoDB_20120810.ListTables", "Content-Type": "application/x-amz-json-1.0"}
-        connection.request("POST", "/", body=b"{}", headers=headers)
-        reply = connection.getresponse()
-        assert reply.status == 400
-        assert json.loads(reply.read())["__type"].endswith("UnknownOperationException")
-    finally:
-        connection.close()

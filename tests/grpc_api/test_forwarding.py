@@ -14,7 +14,7 @@ import pytest
 
 from elastickv.errors import Fault, KvError
 from elastickv.grpc_api.errors import STATUS, Relayed, trailers
-from elastickv.grpc_api.forwarding import HOP_KEY, MAX_CHANNELS, Forwarder, Method, _judge, _TryAgain
+from elastickv.grpc_api.forwarding import HOP_KEY, MAX_CHANNELS, Forwarder, Method, TryAgain, _judge
 from elastickv.kv.ports import Leader
 from elastickv.pb import rawkv_pb2 as pb
 from tests.kit.fake_store import FakeStore
@@ -226,7 +226,7 @@ def verdict(method: Method, code: grpc.StatusCode, fault: Fault | None = None) -
     metadata = trailers(KvError(fault)) if fault else ()
     error = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(*metadata), "why", None)
     match _judge(method, Leader("n2", "h:2"), error):
-        case _TryAgain():
+        case TryAgain():
             return "TRY AGAIN"
         case KvError() as answer:
             return answer.fault

@@ -50,6 +50,7 @@ async def test_list(node: Node) -> None:
         "Distribution",
         "RaftAdmin",
         "RawKV",
+        "elastickv.dynamodb.v1.DynamoDb",
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",

@@ -1,0 +1,111 @@
+"""What DescribeTable and its relatives say of a table."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from elastickv.dynamodb_api.arns import index_arn, stream_arn, table_arn
+from elastickv.dynamodb_api.registry import ACCOUNT, Call
+from elastickv.dynamodb_api.tables import Index, Table, counts
+
+_COPIED: Final = ("AttributeDefinitions", "TableName", "KeySchema")
+
+
+def describe(call: Call, table: Table, *, status: str = "", table_status: str = "") -> dict[str, Any]:
+    """TableDescription. `status` is what the table and its indexes are said to be where that is not what is true for
+    the next request (CREATING in the answer of CreateTable, DELETING in that of DeleteTable); `table_status` is the
+    same for the table alone (UPDATING)."""
+    record = table.raw
+    region = call.region
+    entries, size_bytes = counts(call.view, table.id)
+    pay_per_request = record["BillingMode"] == "PAY_PER_REQUEST"
+    described: dict[str, Any] = {member: record[member] for member in _COPIED}
+    described |= {
+        "TableStatus": status or table_status or _status(table),
+        "CreationDateTime": record["CreationDateTime"],
+        "ProvisionedThroughput": {"NumberOfDecreasesToday": 0, **record["ProvisionedThroughput"]},
+        "TableSizeBytes": size_bytes,
+        "ItemCount": entries,
+        "TableArn": table_arn(region, table.name),
+        "TableId": record["TableId"],
+        "DeletionProtectionEnabled": record["DeletionProtectionEnabled"],
+        "WarmThroughput": warm_throughput(record),
+    }
+    if pay_per_request or "OnDemandSince" in record:
+        described["BillingModeSummary"] = {"BillingMode": record["BillingMode"]}
+        if "OnDemandSince" in record:
+            described["BillingModeSummary"]["LastUpdateToPayPerRequestDateTime"] = record["OnDemandSince"]
+        described["TableThroughputModeSummary"] = {
+            "TableThroughputMode": record["BillingMode"],
+            **{member: value for member, value in described["BillingModeSummary"].items() if member != "BillingMode"},
+        }
+    if "OnDemandThroughput" in record:
+        described["OnDemandThroughput"] = record["OnDemandThroughput"]
+    if "TableClass" in record:
+        described["TableClassSummary"] = {"TableClass": record["TableClass"]}
+    if "SSE" in record:
+        described["SSEDescription"] = {
+            "Status": "ENABLED",
+            "SSEType": "KMS",
+            "KMSMasterKeyArn": _key_arn(region, record["SSE"]),
+        }
+    stream = record.get("Stream")
+    if stream is not None:
+        if stream["Enabled"]:
+            described["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": stream["StreamViewType"]}
+        described["LatestStreamLabel"] = stream["Label"]
+        described["LatestStreamArn"] = stream_arn(region, table.name, stream["Label"])
+    for member, local in (("LocalSecondaryIndexes", True), ("GlobalSecondaryIndexes", False)):
+        indexes = [_index(call, table, one, status) for one in table.indexes.values() if one.local is local]
+        if indexes:
+            described[member] = indexes
+    return described
+
+
+def warm_throughput(record: Any) -> dict[str, Any]:
+    """AWS shows what a table can take at once without being warmed; here there is no such limit, so it is what was
+    asked for, or AWS' initial values."""
+    if "WarmThroughput" in record:
+        return {"Status": "ACTIVE", **record["WarmThroughput"]}
+    throughput = record.get("ProvisionedThroughput", {})
+    return {
+        "ReadUnitsPerSecond": throughput.get("ReadCapacityUnits") or 12000,
+        "WriteUnitsPerSecond": throughput.get("WriteCapacityUnits") or 4000,
+        "Status": "ACTIVE",
+    }
+
+
+def _status(table: Table) -> str:
+    return "UPDATING" if any(one.status != "ACTIVE" for one in table.indexes.values()) else "ACTIVE"
+
+
+def _key_arn(region: str, sse: dict[str, Any]) -> str:
+    key = str(sse.get("KMSMasterKeyId", "alias/aws/dynamodb"))
+    if key.startswith("arn:"):
+        return key
+    return f"arn:aws:kms:{region}:{ACCOUNT}:{key if key.startswith('alias/') else 'key/' + key}"
+
+
+def _index(call: Call, table: Table, index: Index, status: str) -> dict[str, Any]:
+    entries, size_bytes = counts(call.view, index.id)
+    described: dict[str, Any] = {
+        "IndexName": index.name,
+        "KeySchema": index.raw["KeySchema"],
+        "Projection": index.raw["Projection"],
+        "IndexSizeBytes": size_bytes,
+        "ItemCount": entries,
+        "IndexArn": index_arn(call.region, table.name, index.name),
+    }
+    if index.local:
+        return described
+    described["IndexStatus"] = status or index.status
+    if index.status != "ACTIVE":
+        described["Backfilling"] = True
+    described["ProvisionedThroughput"] = {
+        "NumberOfDecreasesToday": 0,
+        **index.raw.get("ProvisionedThroughput", {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}),
+    }
+    if "OnDemandThroughput" in index.raw:
+        described["OnDemandThroughput"] = index.raw["OnDemandThroughput"]
+    described["WarmThroughput"] = warm_throughput(index.raw)
+    return described

@@ -1,0 +1,229 @@
+"""HTTP/1.1 without I/O: bytes to requests (llhttp through httptools, in C), answers to bytes.
+
+What AWS' front door does with HTTP is kept to the letter where clients can see it: `GET /` is the health check, OPTIONS
+is CORS, anything that is not a POST of JSON is `<UnknownOperationException/>` with status 404, a body over 16 MB is a
+bare 413. Answers carry the CRC32 of their body (SDKs check it) and a request ID.
+"""
+
+from __future__ import annotations
+
+import secrets
+import zlib
+from typing import Final
+
+import httptools
+
+MAX_BODY_BYTES: Final = 16 << 20
+MAX_HEAD_BYTES: Final = 64 << 10
+"""Request line and headers."""
+MAX_HEADERS: Final = 200
+
+JSON_1_0: Final = b"application/x-amz-json-1.0"
+JSON_TYPES: Final = frozenset({JSON_1_0, b"application/x-amz-json-1.1", b"application/json"})
+HEALTHY: Final = b"healthy: dynamodb.%b.amazonaws.com "
+"""The trailing space is AWS'."""
+NOT_AN_OPERATION: Final = b"<UnknownOperationException/>\n"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_REASONS: Final = {
+    200: b"OK",
+    400: b"Bad Request",
+    404: b"Not Found",
+    413: b"Request Entity Too Large",
+    421: b"Misdirected Request",
+    431: b"Request Header Fields Too Large",
+    500: b"Internal Server Error",
+    503: b"Service Unavailable",
+}
+
+
+class Request:
+    """One request as it came. Header names are in lower case; of repeated headers the last one counts here."""
+
+    __slots__ = ("body", "encoded_body", "header_list", "headers", "keep_alive", "method", "problem", "url")
+
+    def __init__(self) -> None:
+        self.method = b""
+        self.url = b""
+        self.header_list: list[tuple[bytes, bytes]] = []
+        """As they came."""
+        self.headers: dict[bytes, bytes] = {}
+        self.encoded_body = b""
+        """As it came, perhaps compressed: signatures are over this."""
+        self.body = b""
+        self.keep_alive = True
+        self.problem = 0
+        """The status that answers it when it cannot be served at all (413, 431, 400); the connection ends with it."""
+
+    @property
+    def region(self) -> str:
+        """From the credential scope; us-east-1 when nothing is said."""
+        scope = self.headers.get(b"authorization", b"").partition(b"Credential=")[2].partition(b",")[0]
+        if not scope and b"X-Amz-Credential=" in self.url:
+            scope = self.url.partition(b"X-Amz-Credential=")[2].partition(b"&")[0].replace(b"%2F", b"/")
+        parts = scope.split(b"/")
+        return parts[2].decode("latin-1") if len(parts) >= 5 and parts[2] else "us-east-1"
+
+
+class RequestReader:
+    """Cuts one connection's bytes into requests. `feed`, then take `requests`."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.wants_continue = False
+        """A client holds its body back until it is told to go on; send CONTINUE and reset this."""
+        self.failed = False
+        """What came is not HTTP, or over a limit: the last request says so, nothing more is read."""
+        self._parser = httptools.HttpRequestParser(self)
+        self._request = Request()
+        self._parts: list[bytes] = []
+        self._body_bytes = 0
+        self._head_bytes = 0
+        self._in_head = True
+
+    @property
+    def inside(self) -> bool:
+        """Part of a request has come."""
+        return self._head_bytes > 0 or not self._in_head
+
+    def feed(self, data: bytes) -> None:
+        if self.failed:
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # What follows would be another protocol, which nobody here speaks.
+            self._fail(400)
+        except httptools.HttpParserError:
+            self._fail(self._request.problem or 400)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.failed:
+            self._fail(431)
+
+    def _fail(self, status: int) -> None:
+        self.failed = True
+        self._request.problem = status
+        self._request.keep_alive = False
+        self.requests.append(self._request)
+
+    # what the parser calls
+
+    def on_message_begin(self) -> None:
+        self._request = Request()
+        self._parts = []
+        self._body_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._request.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        request = self._request
+        request.header_list.append((name, value))
+        request.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        # Bytes of the next request in the same piece are not counted to this one's head.
+        self._in_head = False
+        self._head_bytes = 0
+        request = self._request
+        request.method = self._parser.get_method()
+        request.keep_alive = self._parser.should_keep_alive()
+        if len(request.header_list) > MAX_HEADERS:
+            self._refuse(431)
+        length = request.headers.get(b"content-length")
+        if length is not None and len(length) < 20 and int(length) > MAX_BODY_BYTES:
+            self._refuse(413)
+        if request.headers.get(b"expect", b"").lower() == b"100-continue":
+            self.wants_continue = True
+
+    def on_body(self, data: bytes) -> None:
+        self._body_bytes += len(data)
+        if self._body_bytes > MAX_BODY_BYTES:
+            self._refuse(413)
+        self._parts.append(data)
+
+    def on_message_complete(self) -> None:
+        request = self._request
+        parts = self._parts
+        request.encoded_body = request.body = parts[0] if len(parts) == 1 else b"".join(parts)
+        encoding = request.headers.get(b"content-encoding")
+        if encoding is not None and request.body:
+            self._decode(request, encoding)
+        self.wants_continue = False
+        self.requests.append(request)
+        self._request = Request()
+        self._in_head = True
+
+    def _refuse(self, status: int) -> None:
+        self._request.problem = status
+        raise ValueError(status)  # ends the parser, which makes an HttpParserCallbackError of it
+
+    def _decode(self, request: Request, encoding: bytes) -> None:
+        for one in reversed(encoding.lower().replace(b" ", b"").split(b",")):
+            if one in (b"", b"identity", b"aws-chunked"):
+                continue
+            if one not in (b"gzip", b"x-gzip", b"deflate"):
+                request.problem = 400
+                return
+            # 32: gzip or zlib, whichever it is.
+            decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+            try:
+                request.body = decoder.decompress(request.body, MAX_BODY_BYTES + 1)
+            except zlib.error:
+                request.problem = 400
+                return
+            if len(request.body) > MAX_BODY_BYTES:
+                request.problem = 413
+                request.keep_alive = False
+                return
+            if not decoder.eof:
+                request.problem = 400
+                return
+
+
+def request_id() -> bytes:
+    """52 letters and digits, as AWS' are."""
+    return secrets.token_hex(26).upper().encode()
+
+
+def answer(
+    status: int,
+    body: bytes,
+    *,
+    content_type: bytes = JSON_1_0,
+    keep_alive: bool = True,
+    checksum: bool = True,
+    headers: bytes = b"",
+) -> bytes:
+    """A whole response. `headers` are further header lines, each with its CRLF."""
+    return b"HTTP/1.1 %d %b\r\nServer: Server\r\n%b%b%bContent-Length: %d\r\n%bx-amzn-RequestId: %b\r\n\r\n%b" % (
+        status,
+        _REASONS[status],
+        b"Content-Type: %b\r\n" % content_type if content_type else b"",
+        headers,
+        b"Connection: keep-alive\r\n" if keep_alive else b"Connection: close\r\n",
+        len(body),
+        b"x-amz-crc32: %d\r\n" % zlib.crc32(body) if checksum else b"",
+        request_id(),
+        body,
+    )
+
+
+def cors_headers(request: Request) -> bytes:
+    """What a browser gets beside every answer to a request with an Origin."""
+    return b"Access-Control-Allow-Origin: *\r\n" if b"origin" in request.headers else b""
+
+
+def preflight(request: Request) -> bytes:
+    """The answer to a browser's OPTIONS."""
+    lines = [b"Access-Control-Allow-Origin: *\r\n"]
+    for asked, allowed in (
+        (b"access-control-request-headers", b"Access-Control-Allow-Headers"),
+        (b"access-control-request-method", b"Access-Control-Allow-Methods"),
+    ):
+        value = request.headers.get(asked)
+        if value:
+            lines.append(b"%b: %b\r\n" % (allowed, value))
+    lines.append(b"Access-Control-Max-Age: 172800\r\n")
+    return answer(200, b"", content_type=b"", checksum=False, keep_alive=request.keep_alive, headers=b"".join(lines))

@@ -1,0 +1,29 @@
+"""DescribeContinuousBackups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from elastickv.dynamodb_api.errors import TableNotFoundException
+from elastickv.dynamodb_api.registry import Call, operation
+from elastickv.dynamodb_api.shapes import TABLE_NAME, Shape
+from elastickv.dynamodb_api.tables import find
+
+
+@operation(
+    "DescribeContinuousBackups",
+    shape=Shape(parameters=("TableName",), TableName=TABLE_NAME),
+    write=False,
+    notes=("always DISABLED: there are no continuous backups, and none can be switched on",),
+)
+def describe_continuous_backups(call: Call) -> dict[str, Any]:
+    """Says that there are none."""
+    name = call.request["TableName"]
+    if find(call.view, name) is None:
+        raise TableNotFoundException(f"Table not found: {name}")
+    return {
+        "ContinuousBackupsDescription": {
+            "ContinuousBackupsStatus": "DISABLED",
+            "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"},
+        }
+    }

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.dynamodb_api.operations.test_create_table import PLAIN
+from tests.kit.dynamo_door import DynamoDoor
+
+
+def test_limits(dynamodb: Any) -> None:
+    limits = dynamodb.describe_limits()
+    assert limits["AccountMaxReadCapacityUnits"] == 80000
+    assert limits["TableMaxWriteCapacityUnits"] == 40000
+
+
+def test_endpoints_are_where_the_client_asked(door: DynamoDoor, dynamodb: Any) -> None:
+    (one,) = dynamodb.describe_endpoints()["Endpoints"]
+    assert one == {"Address": f"127.0.0.1:{door.server.port}", "CachePeriodInMinutes": 1440}
+
+
+def test_there_are_no_continuous_backups(dynamodb: Any) -> None:
+    with pytest.raises(ClientError, match="TableNotFoundException"):
+        dynamodb.describe_continuous_backups(TableName="abc")
+    dynamodb.create_table(**PLAIN)
+    said = dynamodb.describe_continuous_backups(TableName="abc")["ContinuousBackupsDescription"]
+    assert said["ContinuousBackupsStatus"] == "DISABLED"
+    assert said["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
+    with pytest.raises(ClientError, match="UnknownOperationException"):
+        dynamodb.update_continuous_backups(
+            TableName="abc", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+        )

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.dynamodb_api.operations.test_create_table import INVALID, PLAIN, PROVISIONED, UNITS, definitions, index
+from tests.kit.dynamo_door import DynamoDoor
+
+MORE = {"ReadCapacityUnits": 7, "WriteCapacityUnits": 3}
+
+
+def refused(door: DynamoDoor, request: dict[str, Any]) -> tuple[str, str]:
+    status, said = door.call("UpdateTable", {"TableName": "abc", **request})
+    assert status == 400
+    return said["__type"].partition("#")[2], said["message"]
+
+
+def test_throughput(door: DynamoDoor, dynamodb: Any) -> None:
+    dynamodb.create_table(**PROVISIONED)
+    answered = dynamodb.update_table(TableName="abc", ProvisionedThroughput=MORE)["TableDescription"]
+    assert answered["TableStatus"] == "UPDATING"
+    table = dynamodb.describe_table(TableName="abc")["Table"]
+    assert table["TableStatus"] == "ACTIVE"
+    noted = table["ProvisionedThroughput"]
+    assert {key: noted[key] for key in MORE} == MORE
+    assert noted["NumberOfDecreasesToday"] == 1
+    assert "LastIncreaseDateTime" in noted
+    assert "LastDecreaseDateTime" in noted
+    assert refused(door, {"ProvisionedThroughput": MORE}) == (
+        "ValidationException",
+        "The provisioned throughput for the table will not change. The requested value equals the current value. "
+        "Current ReadCapacityUnits provisioned for the table: 7. Requested ReadCapacityUnits: 7. "
+        "Current WriteCapacityUnits provisioned for the table: 3. Requested WriteCapacityUnits: 3. "
+        "Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.",
+    )
+
+
+def test_billing_there_and_back(door: DynamoDoor, dynamodb: Any) -> None:
+    dynamodb.create_table(**PROVISIONED, GlobalSecondaryIndexes=[index("one", "a", ProvisionedThroughput=UNITS)])
+    dynamodb.update_table(TableName="abc", BillingMode="PAY_PER_REQUEST")
+    table = dynamodb.describe_table(TableName="abc")["Table"]
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["ProvisionedThroughput"]["ReadCapacityUnits"] == 0
+    assert table["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"]["ReadCapacityUnits"] == 0
+    dynamodb.update_table(TableName="abc", BillingMode="PAY_PER_REQUEST")
+    assert refused(door, {"BillingMode": "PROVISIONED"}) == (
+        "ValidationException",
+        f"{INVALID}ProvisionedThroughput must be specified when BillingMode is PROVISIONED",
+    )
+    assert refused(door, {"BillingMode": "PROVISIONED", "ProvisionedThroughput": UNITS}) == (
+        "ValidationException",
+        f"{INVALID}ProvisionedThroughput must be specified for index: one",
+    )
+    dynamodb.update_table(
+        TableName="abc",
+        BillingMode="PROVISIONED",
+        ProvisionedThroughput=UNITS,
+        GlobalSecondaryIndexUpdates=[{"Update": {"IndexName": "one", "ProvisionedThroughput": MORE}}],
+    )
+    table = dynamodb.describe_table(TableName="abc")["Table"]
+    assert table["BillingModeSummary"]["BillingMode"] == "PROVISIONED"
+    assert table["ProvisionedThroughput"]["WriteCapacityUnits"] == 6
+    assert table["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"]["WriteCapacityUnits"] == 3
+
+
+def test_class_limits_and_encryption(door: DynamoDoor, dynamodb: Any) -> None:
+    dynamodb.create_table(**PLAIN)
+    dynamodb.update_table(
+        TableName="abc",
+        TableClass="STANDARD_INFREQUENT_ACCESS",
+        OnDemandThroughput={"MaxReadRequestUnits": 20},
+        SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": "alias/mine"},
+    )
+    table = dynamodb.describe_table(TableName="abc")["Table"]
+    assert table["TableClassSummary"]["TableClass"] == "STANDARD_INFREQUENT_ACCESS"
+    assert table["OnDemandThroughput"] == {"MaxReadRequestUnits": 20}
+    assert table["SSEDescription"]["KMSMasterKeyArn"].endswith(":alias/mine")
+    dynamodb.update_table(TableName="abc", SSESpecification={"Enabled": False})
+    assert "SSEDescription" not in dynamodb.describe_table(TableName="abc")["Table"]
+    assert refused(door, {"SSESpecification": {"Enabled": False}})[1].endswith("Table is already encrypted by default")
+
+
+def test_a_stream_is_switched_on_and_off(door: DynamoDoor, dynamodb: Any) -> None:
+    dynamodb.create_table(**PLAIN)
+    on = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}}
+    off = {"StreamSpecification": {"StreamEnabled": False}}
+    assert refused(door, off)[1] == "Table has no stream to disable: TableName: abc"
+    dynamodb.update_table(TableName="abc", **on)
+    table = dynamodb.describe_table(TableName="abc")["Table"]
+    assert table["StreamSpecification"] == on["StreamSpecification"]
+    assert refused(door, on)[1] == "Table already has an enabled stream: TableName: abc"
+    dynamodb.update_table(TableName="abc", **off)
+    after = dynamodb.describe_table(TableName="abc")["Table"]
+    assert "StreamSpecification" not in after
+    assert after["LatestStreamArn"] == table["LatestStreamArn"]
+    dynamodb.update_table(TableName="abc", **on)
+    assert dynamodb.describe_table(TableName="abc")["Table"]["LatestStreamArn"] != table["LatestStreamArn"]
+
+
+def test_indexes_come_and_go(door: DynamoDoor, dynamodb: Any) -> None:
+    dynamodb.create_table(**PLAIN)
+    dynamodb.update_table(
+        TableName="abc",
+        AttributeDefinitions=definitions("b"),
+        GlobalSecondaryIndexUpdates=[{"Create": index("one", "b", "a")}],
+    )
+    table = dynamodb.describe_table(TableName="abc")["Table"]
+    assert [(one["IndexName"], one["IndexStatus"]) for one in table["GlobalSecondaryIndexes"]] == [("one", "ACTIVE")]
+    assert table["AttributeDefinitions"] == definitions("a", "b")
+    assert refused(door, {"GlobalSecondaryIndexUpdates": [{"Create": index("one", "a")}]}) == (
+        "ValidationException",
+        "Attempting to create an index which already exists",
+    )
+    dynamodb.update_table(TableName="abc", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "one"}}])
+    table = dynamodb.describe_table(TableName="abc")["Table"]
+    assert "GlobalSecondaryIndexes" not in table
+    assert table["AttributeDefinitions"] == definitions("a")
+    assert refused(door, {"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "one"}}]}) == (
+        "ResourceNotFoundException",
+        "Requested resource not found",
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (
+            {},
+            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
+            "SSESpecification or ReplicaUpdates is required",
+        ),
+        (
+            {"GlobalSecondaryIndexUpdates": []},
+            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
+            "SSESpecification or ReplicaUpdates is required",
+        ),
+        (
+            {"ProvisionedThroughput": UNITS},
+            f"{INVALID}Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is "
+            "PAY_PER_REQUEST",
+        ),
+        (
+            {"BillingMode": "FREE"},
+            "1 validation error detected: Value 'FREE' at 'billingMode' failed to satisfy constraint: "
+            "Member must satisfy enum value set: [PROVISIONED, PAY_PER_REQUEST]",
+        ),
+        (
+            {"GlobalSecondaryIndexUpdates": [{}]},
+            f"{INVALID}One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, "
+            "GlobalSecondaryIndexUpdate.Delete must not be null",
+        ),
+        (
+            {"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "one"}, "Create": index("two", "a")}]},
+            f"{INVALID}Only one global secondary index action is allowed per GlobalSecondaryIndexUpdate object",
+        ),
+        (
+            {"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "one"}}, {"Create": index("one", "a")}]},
+            f"{INVALID}Only one global secondary index update per index is allowed simultaneously. Index: one",
+        ),
+        (
+            {"GlobalSecondaryIndexUpdates": [{"Create": index("one", "zz")}]},
+            f"{INVALID}AttributeDefinitions is not specified for index: one",
+        ),
+        (
+            {"GlobalSecondaryIndexUpdates": [{"Create": index("one", "a", ProvisionedThroughput=UNITS)}]},
+            f"{INVALID}Neither ReadCapacityUnits nor WriteCapacityUnits can be specified for index: one when "
+            "BillingMode is PAY_PER_REQUEST",
+        ),
+        (
+            {"StreamSpecification": {"StreamEnabled": True}},
+            f"{INVALID}If stream is being enabled then UpdateViewType is required",
+        ),
+        (
+            {"StreamSpecification": {"StreamEnabled": False, "StreamViewType": "NEW_IMAGE"}},
+            f"{INVALID}If stream is being disabled, then UpdateViewType must not be specified",
+        ),
+        (
+            {
+                "StreamSpecification": {"StreamEnabled": False},
+                "GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "one"}}],
+            },
+            f"{INVALID}You cannot create or delete index while changing stream status",
+        ),
+        (
+            {"ReplicaUpdates": [{"Create": {"RegionName": "eu-west-1"}}]},
+            f"{INVALID}ReplicaUpdates cannot be specified: there are no global tables",
+        ),
+    ],
+)
+def test_what_is_refused(door: DynamoDoor, dynamodb: Any, request_: dict[str, Any], message: str) -> None:
+    dynamodb.create_table(**PLAIN)
+    assert refused(door, request_) == ("ValidationException", message)
+
+
+def test_one_index_at_a_time(door: DynamoDoor, dynamodb: Any) -> None:
+    dynamodb.create_table(**PLAIN)
+    updates = [{"Create": index("one", "a")}, {"Create": index("two", "a")}]
+    assert refused(door, {"GlobalSecondaryIndexUpdates": updates}) == (
+        "LimitExceededException",
+        "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table",
+    )
+
+
+def test_local_indexes_stay(door: DynamoDoor, dynamodb: Any) -> None:
+    local = {"LocalSecondaryIndexes": [index("mine", "a", "b")]}
+    ranged = {"AttributeDefinitions": definitions("a", "b"), "KeySchema": index("x", "a", "b")["KeySchema"]}
+    dynamodb.create_table(**PLAIN | ranged | local)
+    assert refused(door, {"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "mine"}}]}) == (
+        "ValidationException",
+        "Cannot delete an index that is not a GlobalSecondaryIndex: mine",
+    )
+
+
+def test_a_table_that_is_not_there(dynamodb: Any) -> None:
+    with pytest.raises(ClientError, match="Table: abc not found"):
+        dynamodb.update_table(TableName="abc", DeletionProtectionEnabled=True)
