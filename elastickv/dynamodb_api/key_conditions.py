@@ -1,0 +1,200 @@
+"""The key condition of a Query, in both styles, and the range of keys that it means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from elastickv.dynamodb_api.attributes import INVALID, Item, Value, equal
+from elastickv.dynamodb_api.errors import ValidationException
+from elastickv.dynamodb_api.expressions import legacy
+from elastickv.dynamodb_api.expressions.evaluate import condition_test
+from elastickv.dynamodb_api.expressions.nodes import (
+    Between,
+    Both,
+    Comparison,
+    Condition,
+    Either,
+    Function,
+    In,
+    Not,
+    Operand,
+    Path,
+    ValueRef,
+)
+from elastickv.dynamodb_api.item_keys import begins, equals, group_start, lower, partition, upper
+from elastickv.dynamodb_api.tables import KeyAttribute
+from elastickv.kv.keyspace import prefix_end
+
+_OPERATORS: Final = {"=": "EQ", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE"}
+_MIRRORED: Final = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_NOT_INDEXABLE: Final = frozenset(("NULL", "NOT_NULL", "NE", "CONTAINS", "NOT_CONTAINS", "IN"))
+
+NOT_SUPPORTED: Final = "Query key condition not supported"
+_INVALID_OPERATOR: Final = "Invalid operator used in KeyConditionExpression: "
+_INVALID_CONDITION: Final = "Invalid condition in KeyConditionExpression: "
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCondition:
+    """One attribute's: the legacy name of the operator, and its values."""
+
+    operator: str
+    values: Sequence[Value]
+
+
+KeyConditions = Mapping[str, KeyCondition]
+
+
+def from_legacy(conditions: Mapping[str, Mapping[str, Any]]) -> KeyConditions:
+    """KeyConditions, checked."""
+    found = {name: KeyCondition(operator, values) for name, operator, values in legacy.conditions(conditions)}
+    return _one_or_two(found)
+
+
+def from_expression(condition: Condition, values: Mapping[str, Value]) -> KeyConditions:
+    """KeyConditionExpression: one comparison for each key attribute, joined by AND."""
+    found: dict[str, KeyCondition] = {}
+    parts = condition.conditions if isinstance(condition, Both) else (condition,)
+    for part in parts:
+        _read(part, values, found)
+    for one in found.values():
+        legacy.check_operator(one.operator, one.values)
+    return _one_or_two(found)
+
+
+def _one_or_two(found: KeyConditions) -> KeyConditions:
+    if not 1 <= len(found) <= 2:
+        raise ValidationException("Conditions can be of length 1 or 2 only")
+    return found
+
+
+def _read(condition: Condition, values: Mapping[str, Value], found: dict[str, KeyCondition]) -> None:
+    operands: tuple[Operand, ...]
+    if isinstance(condition, Both):
+        for part in condition.conditions:
+            _read(part, values, found)
+        return
+    if isinstance(condition, Either):
+        raise ValidationException(_INVALID_OPERATOR + "OR")
+    if isinstance(condition, Not):
+        raise ValidationException(_INVALID_OPERATOR + "NOT")
+    if isinstance(condition, In):
+        raise ValidationException(_INVALID_OPERATOR + "IN")
+    if isinstance(condition, Function):
+        if condition.name != "begins_with":
+            raise ValidationException(_INVALID_OPERATOR + condition.name)
+        operator = "BEGINS_WITH"
+        operands = condition.arguments
+        if not isinstance(operands[0], Path):
+            raise ValidationException(
+                f"{_INVALID_CONDITION}begins_with operator must have the key attribute as its first operand"
+            )
+    elif isinstance(condition, Between):
+        operator = "BETWEEN"
+        operands = (condition.operand, condition.low, condition.high)
+        if not isinstance(operands[0], Path):
+            raise ValidationException(
+                f"{_INVALID_CONDITION}BETWEEN operator must have the key attribute as its first operand"
+            )
+    else:
+        if condition.operator == "<>":
+            raise ValidationException(_INVALID_OPERATOR + "<>")
+        operator, operands = _compared(condition)
+    name = ""
+    given: list[Value] = []
+    for operand in operands:
+        if isinstance(operand, Path):
+            if name:
+                raise ValidationException(f"{_INVALID_CONDITION}Multiple attribute names used in one condition")
+            if len(operand.steps) > 1:
+                raise ValidationException("KeyConditionExpressions cannot have conditions on nested attributes")
+            name = str(operand.steps[0])
+        elif isinstance(operand, ValueRef):
+            given.append(values[operand.name])
+        else:
+            raise ValidationException("KeyConditionExpressions cannot contain nested operations")
+    if not name:
+        raise ValidationException(f"{_INVALID_CONDITION}No key attribute specified")
+    if name in found:
+        raise ValidationException("KeyConditionExpressions must only contain one condition per key")
+    found[name] = KeyCondition(operator, given)
+
+
+def _compared(condition: Comparison) -> tuple[str, tuple[Operand, ...]]:
+    """The operator as if the attribute stood on the left."""
+    if isinstance(condition.left, ValueRef) and isinstance(condition.right, Path):
+        return _OPERATORS[_MIRRORED[condition.operator]], (condition.right, condition.left)
+    return _OPERATORS[condition.operator], (condition.left, condition.right)
+
+
+def check_schema(conditions: KeyConditions, keys: Sequence[KeyAttribute]) -> None:
+    """The conditions held against the key schema of what is queried."""
+    for number, attribute in enumerate(keys):
+        first = number == 0
+        if first and len(keys) == 1 and len(conditions) > 1:
+            raise ValidationException(NOT_SUPPORTED)
+        condition = conditions.get(attribute.name)
+        if condition is None:
+            if first or len(conditions) > 1:
+                raise ValidationException(f"Query condition missed key schema element: {attribute.name}")
+            return
+        if condition.operator in _NOT_INDEXABLE:
+            raise ValidationException("Attempted conditional constraint is not an indexable operation")
+        if any(attribute.type not in value for value in condition.values):
+            raise ValidationException(f"{INVALID}Condition parameter type does not match schema type")
+        if first and condition.operator != "EQ":
+            raise ValidationException(NOT_SUPPORTED)
+        for value in condition.values:
+            if attribute.type != "N" and not value[attribute.type]:
+                word = "string" if attribute.type == "S" else "binary"
+                raise ValidationException(
+                    "One or more parameter values are not valid. The AttributeValue for a key attribute "
+                    f"cannot contain an empty {word} value. Key: {attribute.name}"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """Where to walk, and what to ask items there when the bounds are not exact."""
+
+    start: bytes
+    end: bytes
+    matches: Callable[[Item], bool] | None
+    """None: everything between start and end is meant."""
+
+
+def key_range(prefix: bytes, first: Value, name: str, condition: KeyCondition | None) -> KeyRange:
+    """`prefix` of the table or index, its partition key's value, the sort key's name and condition."""
+    inside = prefix + partition(first)
+    if condition is None:
+        return KeyRange(inside, prefix_end(inside), None)
+    operator, values = condition.operator, condition.values
+    value = values[0]
+    start, end = inside, prefix_end(inside)
+    if operator == "EQ":
+        start, end = equals(inside, value)
+    elif operator == "BEGINS_WITH":
+        start, end = begins(inside, value)
+    elif operator == "BETWEEN":
+        start = lower(inside, value, including=True)
+        end = upper(inside, values[1], including=True)
+    elif operator in ("LT", "LE"):
+        end = upper(inside, value, including=operator == "LE")
+    else:
+        start = lower(inside, value, including=operator == "GE")
+    if all(group_start(one) is None for one in values):
+        return KeyRange(start, end, None)
+    return KeyRange(start, end, sort_test(name, condition))
+
+
+def sort_test(name: str, condition: KeyCondition) -> Callable[[Item], bool]:
+    """The condition on the sort key as something to ask an item."""
+    values: dict[str, Value] = {}
+    test = condition_test(legacy.tree(name, condition.operator, condition.values, values))
+    return lambda item: test(item, values)
+
+
+def same_partition(one: Value, other: Value) -> bool:
+    return equal(one, other)
