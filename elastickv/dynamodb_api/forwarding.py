@@ -12,7 +12,7 @@ What may be sent again is decided here, and nowhere else:
 - A write that may have been executed: its outcome is unknown, the client hears 500, and nobody here repeats it. (Its
   SDK does; a condition or a ClientRequestToken keeps that from acting twice.)
 
-Decision: docs/decisions/0060-dynamodb-forwarding.md
+Decision: docs/decisions/0062-dynamodb-forwarding.md
 """
 
 from __future__ import annotations

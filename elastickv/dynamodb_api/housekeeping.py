@@ -1,4 +1,5 @@
-"""The leader's background work: entries of what was dropped, change records that are too old.
+"""The leader's background work: entries of what was dropped, indexes to be filled, items whose time has come, change
+records that are too old.
 
 Small steps with pauses, each a turn of the executor that clients wait behind. On followers it finds nothing to do.
 """
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from typing import Final
 
 from elastickv.dynamodb_api import streams
+from elastickv.dynamodb_api.backfill import Backfill
+from elastickv.dynamodb_api.expiry import Expiry
 from elastickv.dynamodb_api.tables import Purge
 from elastickv.errors import Fault, KvError
 from elastickv.kv.ports import Store
@@ -23,6 +26,8 @@ STEP: Final = 1000
 IDLE_SECONDS: Final = 0.25
 TRIM_SECONDS: Final = 60.0
 """Between two looks for change records that are too old."""
+WALK_SECONDS: Final = 2.0
+"""Between two walks over the tables whose items expire."""
 
 _EXPECTED: Final = frozenset(
     {Fault.NOT_LEADER, Fault.NO_QUORUM, Fault.OUTCOME_UNKNOWN, Fault.OVERLOAD, Fault.DISK_FULL, Fault.SHUTTING_DOWN}
@@ -35,12 +40,17 @@ class Housekeeping:
         self._store = store
         self._idle_seconds = idle_seconds
         self._purge = Purge()
+        self._backfill = Backfill()
+        self.expiry = Expiry()
         self._trim_at = 0.0
+        self._walk_at = 0.0
 
     def reset(self) -> None:
         """This node begins to serve, or writes that had been executed were dropped."""
         self._purge.reset()
-        self._trim_at = 0.0
+        self._backfill.reset()
+        self.expiry.reset()
+        self._trim_at = self._walk_at = 0.0
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -59,12 +69,16 @@ class Housekeeping:
     async def round(self) -> bool:
         """One step of everything that is due; whether there is more to do at once."""
         more = await self._step(lambda view: self._purge.step(view, STEP)) > 0
+        more |= await self._step(self._backfill.step) > 0
         now = asyncio.get_running_loop().time()
         if now >= self._trim_at:
             if await self._step(lambda view: streams.trim(view, STEP)) < STEP:
                 self._trim_at = now + TRIM_SECONDS
             else:
                 more = True
+        # One step a round, also when there is more to walk over: nothing is urgent here.
+        if now >= self._walk_at and await self._step(lambda view: self.expiry.step(view, STEP)):
+            self._walk_at = now + WALK_SECONDS
         return more
 
     async def _step(self, work: Callable[[View], int]) -> int:

@@ -135,6 +135,8 @@ def _reindex(
     suffix = place[len(table.prefix) :]
     for index in table.indexes.values():
         gone = entry_key(table, index, old, place) if old is not None else None
+        if gone is not None and index.status != "ACTIVE" and view.get(gone) is None:
+            gone = None  # the index is being filled, and the item was not brought in yet
         come = entry_key(table, index, new, place) if new is not None else None
         entries = size = 0
         if gone is not None and old is not None:
