@@ -1,17 +1,20 @@
 """One layer of the view: a dict of writes plus ranges that were emptied, with an ordered index made only when asked.
 
 Writing a key costs one dict store and nothing else. The sorted list of keys that scans need is built at the first scan
-and then kept up to date lazily: a dict remembers insertion order, so the keys that came since are its tail, and sorting
-"sorted run + short tail" is what Timsort is best at. Keys are never removed from a layer (a delete is the value None),
-which is what makes that tail well defined.
+and then kept up to date lazily: a dict remembers insertion order, so the keys that came since are its tail. A few of
+them are put in their places one by one; of many, sorting "sorted run + short tail" is what Timsort is best at. Keys are
+never removed from a layer (a delete is the value None), which is what makes that tail well defined.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from itertools import islice
 
 Puts = dict[bytes, bytes | None]
+
+_FEW = 64
+"""New keys are few when there are so many times more old ones: sorting looks at every key, placing one moves memory."""
 
 
 class Layer:
@@ -31,11 +34,17 @@ class Layer:
 
     def keys(self) -> list[bytes]:
         """All keys in order. The list belongs to the layer: read it, do not keep it across writes."""
-        known = len(self._index)
-        if known != len(self.puts):
-            self._index.extend(islice(self.puts, known, None))
-            self._index.sort()
-        return self._index
+        index = self._index
+        new = len(self.puts) - len(index)
+        if new:
+            tail = islice(reversed(self.puts), new)
+            if new * _FEW < len(index):
+                for key in tail:
+                    insort(index, key)
+            else:
+                index.extend(tail)
+                index.sort()
+        return index
 
     def masks(self, key: bytes) -> bool:
         """Whether a key that is not in `puts` is known to be absent because its range was emptied."""
