@@ -5,6 +5,7 @@
     D d <id:4> …          entries of a table or index (`items` decides what follows)
     D s <id:4> …          change records of a stream (`streams`)
     D p <id:4>            a table or index that nobody can see any more: its entries are to be purged
+    D k, D e              tokens of transactions, and when they are forgotten (`transactions`)
     m dynamo-id           the next free ID
 
 Tables and indexes have numbers that are never used again. Dropping one is a change of its table's record and one purge

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elastickv.dynamodb_api import records, schema, tables
 from elastickv.dynamodb_api.attributes import check_item
 from elastickv.dynamodb_api.capacity import Consumed, read_units, wanted
-from elastickv.dynamodb_api.expressions.nodes import Path
-from elastickv.dynamodb_api.expressions.paths import project
 from elastickv.dynamodb_api.item_shapes import ATTRIBUTES_TO_GET
 from elastickv.dynamodb_api.items import item_key
-from elastickv.dynamodb_api.parameters import Expressions, check_attributes_to_get, check_styles
+from elastickv.dynamodb_api.parameters import check_styles
+from elastickv.dynamodb_api.projections import Projection
 from elastickv.dynamodb_api.registry import Call, operation
 from elastickv.dynamodb_api.shapes import (
     ITEM,
@@ -24,7 +22,6 @@ from elastickv.dynamodb_api.shapes import (
     String,
     required,
 )
-from elastickv.dynamodb_api.tables import Table
 
 
 @operation(
@@ -62,34 +59,3 @@ def get_item(call: Call) -> dict[str, Any]:
         consumed.read(read_units(size, request.get("ConsistentRead", False)))
         answer["ConsumedCapacity"] = consumed.answer(mode)
     return answer
-
-
-class Projection:
-    """What a request that reads single items wants of them: ProjectionExpression, AttributesToGet, or all."""
-
-    __slots__ = ("nested", "paths")
-
-    def __init__(self, request: Mapping[str, Any]) -> None:
-        """Reads and checks both parameters and the placeholders. `check_styles` has come before."""
-        names: Sequence[str] | None = request.get("AttributesToGet")
-        check_attributes_to_get(names)
-        self.nested: set[str] = set()
-        self.paths: Sequence[Path] | None = None
-        if names is not None:
-            self.paths = [Path((name,)) for name in names]
-        elif "ProjectionExpression" in request or "ExpressionAttributeNames" in request:
-            expressions = Expressions(request)
-            prepared = expressions.projection()
-            expressions.finish()
-            if prepared is not None:
-                self.paths = prepared.tree.paths
-                self.nested = prepared.nested_heads
-
-    def check_keys(self, table: Table) -> None:
-        schema.check_nested_keys(table, self.nested)
-
-    def of(self, record: bytes) -> Any:
-        """The item, or what is wanted of it, for an answer."""
-        if self.paths is None:
-            return records.fragment(record)
-        return project(records.decode(record), self.paths)

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.kit.dynamo_store import DynamoStore, N, S
+
+
+def put(pk: str, table: str = "one", **more: Any) -> dict[str, Any]:
+    return {"Put": {"TableName": table, "Item": {"pk": S(pk), "n": N(1)}, **more}}
+
+
+def update(pk: str, expression: str, values: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    action: dict[str, Any] = {"TableName": "one", "Key": {"pk": S(pk)}, "UpdateExpression": expression, **more}
+    if values:
+        action["ExpressionAttributeValues"] = values
+    return {"Update": action}
+
+
+def delete(pk: str, **more: Any) -> dict[str, Any]:
+    return {"Delete": {"TableName": "one", "Key": {"pk": S(pk)}, **more}}
+
+
+def check(pk: str, condition: str, **more: Any) -> dict[str, Any]:
+    return {"ConditionCheck": {"TableName": "one", "Key": {"pk": S(pk)}, "ConditionExpression": condition, **more}}
+
+
+def run(store: DynamoStore, *actions: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return store.call("TransactWriteItems", TransactItems=list(actions), **more)
+
+
+def reasons(store: DynamoStore, *actions: dict[str, Any]) -> Any:
+    body = store.failure("TransactWriteItems", TransactItems=list(actions))
+    assert body["__type"].endswith("#TransactionCanceledException")
+    found = body["CancellationReasons"]
+    codes = ", ".join(reason["Code"] for reason in found)
+    assert body["Message"] == (
+        f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
+    )
+    return found
+
+
+def refuse(store: DynamoStore, *actions: dict[str, Any], **more: Any) -> str:
+    message = store.refuse("TransactWriteItems", TransactItems=list(actions), **more)
+    return message.removeprefix("ValidationException: ")
+
+
+def items(store: DynamoStore, table: str = "one") -> dict[str, Any]:
+    return {item["pk"]["S"]: item for item in store.call("Scan", TableName=table)["Items"]}
+
+
+def test_all_kinds_together(store: DynamoStore) -> None:
+    for pk in ("old", "there", "counter"):
+        store.call("PutItem", TableName="one", Item={"pk": S(pk), "n": N(7)})
+    two = {"Put": {"TableName": "two", "Item": {"pk": S("p"), "sk": N(1)}}}
+    actions = [
+        put("new", ConditionExpression="attribute_not_exists(pk)"),
+        delete("old"),
+        check("there", "n = :n", ExpressionAttributeValues={":n": N(7)}),
+        update("counter", "ADD n :n", {":n": N(3)}),
+        two,
+    ]
+    assert run(store, *actions) == {}
+    found = items(store)
+    assert (set(found), found["counter"]["n"], found["there"]["n"]) == ({"new", "there", "counter"}, N(10), N(7))
+    assert store.call("Scan", TableName="two")["Count"] == 1
+
+
+def test_one_failed_condition_cancels_all(store: DynamoStore) -> None:
+    store.call("PutItem", TableName="one", Item={"pk": S("a"), "n": N(5)})
+    found = reasons(
+        store,
+        put("new"),
+        put("a", ConditionExpression="attribute_not_exists(pk)"),
+        update("a2", "SET x = :x", {":x": N(1)}, ConditionExpression="attribute_exists(pk)"),
+        check("a3", "attribute_exists(pk)", ReturnValuesOnConditionCheckFailure="ALL_OLD"),
+        delete(
+            "a4",
+            ConditionExpression="attribute_exists(pk)",
+        ),
+    )
+    failed = {"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}
+    assert found == [{"Code": "None"}, failed, failed, failed, failed]
+    assert items(store) == {"a": {"pk": S("a"), "n": N(5)}}
+
+
+def test_the_item_that_failed_is_shown_on_request(store: DynamoStore) -> None:
+    store.call("PutItem", TableName="one", Item={"pk": S("a"), "n": N(5)})
+    shown = put("a", ConditionExpression="attribute_not_exists(pk)", ReturnValuesOnConditionCheckFailure="ALL_OLD")
+    assert reasons(store, shown)[0]["Item"] == {"pk": S("a"), "n": N(5)}
+
+
+def test_the_first_action_that_does_not_fit_its_table_cancels(store: DynamoStore) -> None:
+    wrong = {"Put": {"TableName": "one", "Item": {"pk": N(7)}}}
+    assert reasons(store, wrong, wrong, put("a", ConditionExpression="attribute_exists(pk)")) == [
+        {
+            "Code": "ValidationError",
+            "Message": "One or more parameter values were invalid: Type mismatch for key pk expected: S actual: N",
+        },
+        {"Code": "None"},
+        {"Code": "None"},
+    ]
+    mismatch = {"Code": "ValidationError", "Message": "The provided key element does not match the schema"}
+    assert reasons(store, {"Delete": {"TableName": "one", "Key": {"pk": N(5)}}}) == [mismatch]
+    index = {
+        "Update": {
+            "TableName": "full",
+            "Key": {"pk": S("a"), "sk": S("b")},
+            "UpdateExpression": "SET tag = :v",
+            "ExpressionAttributeValues": {":v": N(5)},
+        }
+    }
+    assert reasons(store, index)[0]["Message"].endswith("Expected: S Actual: N IndexName: by_tag")
+
+
+def test_what_an_update_meets_may_cancel(store: DynamoStore) -> None:
+    store.call("PutItem", TableName="one", Item={"pk": S("a"), "s": S("text")})
+    found = reasons(store, update("a", "SET s = s + :n", {":n": N(1)}), put("b"))
+    assert found == [
+        {"Code": "ValidationError", "Message": "An operand in the update expression has an incorrect data type"},
+        {"Code": "None"},
+    ]
+    assert set(items(store)) == {"a"}
+    big = update("a", "SET x = :x", {":x": S("x" * 409_600)})
+    assert reasons(store, big)[0]["Message"] == "Item size to update has exceeded the maximum allowed size"
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ({}, "Invalid Request: TransactWriteRequest should contain Delete or Put or Update request"),
+        ({**put("a"), **delete("a")}, "TransactItems can only contain one of Check, Put, Update or Delete"),
+        (
+            {"Put": {"TableName": "one", "Item": {"pk": S("")}}},
+            "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
+            "empty string value. Key: pk",
+        ),
+        (
+            put("a", ConditionExpression="a = :x"),
+            "Invalid ConditionExpression: An expression attribute value used in "
+            "expression is not defined; attribute value: :x",
+        ),
+        (
+            put("a", ConditionExpression="attribute_exists(pk)", ExpressionAttributeNames={"#x": "x"}),
+            "Value provided in ExpressionAttributeNames unused in expressions: keys: {#x}",
+        ),
+        (
+            {"ConditionCheck": {"TableName": "one", "Key": {"pk": S("a")}}},
+            "1 validation error detected: Value null at 'transactItems.1.member.conditionCheck.conditionExpression' "
+            "failed to satisfy constraint: Member must not be null",
+        ),
+        (
+            {"Put": {"TableName": "one", "Item": {"pk": S("a"), "x": S("x" * 409_600)}}},
+            "Item size has exceeded the maximum allowed size",
+        ),
+    ],
+)
+def test_requests_that_are_refused(store: DynamoStore, action: dict[str, Any], message: str) -> None:
+    assert refuse(store, action) == message
+
+
+def test_one_item_once(store: DynamoStore) -> None:
+    message = "Transaction request cannot include multiple operations on one item"
+    assert refuse(store, put("a"), put("a")) == message
+    assert refuse(store, put("a"), check("a", "attribute_exists(pk)")) == message
+    missing = store.refuse("TransactWriteItems", TransactItems=[put("a", "none"), put("a", "none")])
+    assert missing == "ResourceNotFoundException: Requested resource not found"
+
+
+def test_how_many_and_how_large(store: DynamoStore) -> None:
+    run(store, *[put(f"k{number}") for number in range(100)])
+    assert refuse(store, *[put(f"k{number}") for number in range(101)]).endswith(
+        "' at 'transactItems' failed to satisfy constraint: Member must have length less than or equal to 100"
+    )
+    assert refuse(store) == (
+        "1 validation error detected: Value '[]' at 'transactItems' failed to satisfy constraint: "
+        "Member must have length greater than or equal to 1"
+    )
+    text = S("x" * 350_000)
+    big = [{"Put": {"TableName": "one", "Item": {"pk": S(f"b{number}"), "x": text}}} for number in range(12)]
+    assert refuse(store, *big) == "Transaction payload size cannot exceed 4 MB"
+    run(store, *big[:11])
+
+
+def test_a_token_makes_it_happen_once(store: DynamoStore) -> None:
+    add = update("a", "ADD n :n", {":n": N("1.0")})
+    cost = {"ReturnConsumedCapacity": "TOTAL"}
+    first = run(store, add, ClientRequestToken="t1", **cost)
+    assert first["ConsumedCapacity"] == [{"TableName": "one", "CapacityUnits": 2.0, "WriteCapacityUnits": 2.0}]
+    again = run(store, add, ClientRequestToken="t1", **cost)
+    assert again["ConsumedCapacity"] == [{"TableName": "one", "CapacityUnits": 2.0, "ReadCapacityUnits": 2.0}]
+    assert items(store)["a"]["n"] == N(1)
+    other = store.failure("TransactWriteItems", TransactItems=[put("b")], ClientRequestToken="t1")
+    assert other["__type"].endswith("#IdempotentParameterMismatchException")
+    run(store, add, ClientRequestToken="t2")
+    run(store, add)
+    assert items(store)["a"]["n"] == N(3)
+    store.clock.advance(600)
+    run(store, add, ClientRequestToken="t1")
+    assert items(store)["a"]["n"] == N(4)
+
+
+def test_a_cancelled_transaction_does_not_use_up_its_token(store: DynamoStore) -> None:
+    fresh = update("a", "SET n = :n", {":n": N(1)}, ConditionExpression="attribute_exists(pk)")
+    request = {"TransactItems": [fresh], "ClientRequestToken": "t"}
+    assert "TransactionCanceled" in store.refuse("TransactWriteItems", **request)
+    store.call("PutItem", TableName="one", Item={"pk": S("a")})
+    store.call("TransactWriteItems", **request)
+    assert items(store)["a"]["n"] == N(1)
+
+
+def test_old_tokens_are_forgotten(store: DynamoStore) -> None:
+    for number in range(10):
+        run(store, put("a"), ClientRequestToken=f"t{number}")
+    store.clock.advance(601)
+    for number in range(5):
+        run(store, put("a"), ClientRequestToken=f"new{number}")
+    tokens = [key for key in store.view.dump() if key[:2] in (b"Dk", b"De")]
+    assert len(tokens) == 2 * 5
+
+
+def test_tokens_have_36_characters(store: DynamoStore) -> None:
+    run(store, put("a"), ClientRequestToken="x" * 36)
+    assert "clientRequestToken" in refuse(store, put("a"), ClientRequestToken="x" * 37)
+
+
+def test_collections(store: DynamoStore) -> None:
+    item = {"pk": S("p"), "sk": S("1")}
+    answer = run(store, {"Put": {"TableName": "full", "Item": item}}, ReturnItemCollectionMetrics="SIZE")
+    assert answer == {
+        "ItemCollectionMetrics": {"full": [{"ItemCollectionKey": {"pk": S("p")}, "SizeEstimateRangeGB": [0.0, 1.0]}]}
+    }
