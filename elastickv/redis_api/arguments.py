@@ -43,8 +43,8 @@ def integer_between(word: bytes, low: int, high: int, error: RedisError | None =
 
 
 def positive(word: bytes, error: RedisError | None = None) -> int:
-    """Redis' getPositiveLongFromObjectOrReply: zero counts as positive."""
-    number = integer(word, error or NOT_AN_INTEGER)
+    """Redis' getPositiveLongFromObjectOrReply: zero counts as positive, and there is one text for all that is wrong."""
+    number = integer(word, error or MUST_BE_POSITIVE)
     if number < 0:
         raise error or MUST_BE_POSITIVE
     return number

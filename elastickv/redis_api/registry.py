@@ -68,7 +68,7 @@ class KeyFinder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """(place of the number of keys, of the first key, step), from where the search begins; instead of a range."""
+    """One key specification of COMMAND INFO, for commands that `keys` and `key_access` cannot describe."""
 
     access: str
     """In Redis' words: "RO", "RW", "OW", "RM" plus "ACCESS", "UPDATE", …"""

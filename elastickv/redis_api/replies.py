@@ -5,7 +5,7 @@
     None         _      (RESP2: $-1)        NULL_ARRAY   _             (RESP2: *-1)
     list, tuple  *n                         dict         %n            (RESP2: flat array)
     CachedMap    %n     (RESP2: flat array) Verbatim     =n txt:...    (RESP2: bulk string)
-    set, Members ~n     (RESP2: *n)
+    set, Members, CachedMembers  ~n  (RESP2: *n)
     Simple       +OK                        Push         >n            (RESP2: *n)
     RedisError   -ERR ...   (also inside arrays, as EXEC needs it)     Raw   bytes that are RESP already
 
@@ -17,7 +17,7 @@ replies are integers in both protocols.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from elastickv.redis_api.errors import RedisError
 
@@ -80,6 +80,17 @@ class Members(list[object]):
     """A set whose members go out in this order."""
 
     __slots__ = ()
+
+
+class CachedMembers(Members):
+    """A set of bulk strings that is not changed after its first reply: it remembers how it looks on the wire."""
+
+    __slots__ = ("resp2", "resp3")
+
+    def __init__(self, members: Iterable[bytes] = ()) -> None:
+        super().__init__(members)
+        self.resp2 = b""
+        self.resp3 = b""
 
 
 class Raw:
@@ -211,6 +222,19 @@ def _table(protocol: int) -> _Table:
             mapping.resp3 = bulk_pairs(mapping, b"%", len(mapping))
         return mapping.resp3
 
+    def bulks(mark: bytes, members: CachedMembers) -> bytes:
+        return b"%b%d\r\n" % (mark, len(members)) + b"".join(map(_bulk, cast(list[bytes], members)))
+
+    def cached_members2(members: CachedMembers) -> bytes:
+        if not members.resp2:
+            members.resp2 = bulks(b"*", members)
+        return members.resp2
+
+    def cached_members3(members: CachedMembers) -> bytes:
+        if not members.resp3:
+            members.resp3 = bulks(b"~", members)
+        return members.resp3
+
     table.update(
         {
             int: _integer,
@@ -224,6 +248,7 @@ def _table(protocol: int) -> _Table:
             RedisError: _error,
             NoReply: _nothing,
             CachedMap: cached_map3 if protocol == 3 else cached_map2,
+            CachedMembers: cached_members3 if protocol == 3 else cached_members2,
         }
     )
     if protocol == 3:

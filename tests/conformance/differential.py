@@ -61,6 +61,8 @@ class Pair:
 
     def _configure(self, ours: RedisCalls, small: bool) -> list[Words]:
         """Set the limits of ours; the commands that do the same for the reference."""
+        # Sets have known listpacks since 7.2 only.
+        ours.databases.limits.set_entries = 0
         if small:
             ours.databases.limits.inline_bytes = _SMALL_RECORD
             for name, value in _LIMITS.items():

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.conformance import bitmap_commands, generic_commands, hash_commands, list_commands, string_commands
+from tests.conformance import (
+    bitmap_commands,
+    generic_commands,
+    hash_commands,
+    list_commands,
+    set_commands,
+    string_commands,
+)
 from tests.conformance.group import Group
 
 GROUPS: Final[dict[str, Group]] = {
@@ -13,5 +20,6 @@ GROUPS: Final[dict[str, Group]] = {
     "generic": generic_commands.GROUP,
     "hash": hash_commands.GROUP,
     "list": list_commands.GROUP,
+    "set": set_commands.GROUP,
 }
 """By the name that COMMAND DOCS gives the group."""

@@ -18,7 +18,7 @@ _ALL = tuple(GROUPS)
 
 def command(rng: Random, group: Group) -> Words:
     words = rng.choice(group.makers)(rng)
-    if rng.random() < 0.04:
+    if rng.random() < 0.04 and words[0] not in group.whole:
         words = words[: rng.randint(1, len(words))]
     elif rng.random() < 0.04:
         # Not as a timeout: nobody would ever wake the reference.

@@ -1,0 +1,314 @@
+"""Sets: members in one record while that is small, a record per member when the set is large.
+
+`find` and `read` return a set that is there, in one of two classes with the same methods; `create` makes one. A set
+whose last member goes is deleted with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, cast
+
+from elastickv.redis_api.arguments import string_to_integer
+from elastickv.redis_api.replies import CachedMembers
+from elastickv.redis_api.values import members
+from elastickv.redis_api.values.collections import (
+    ENCODINGS,
+    HASHTABLE,
+    INLINE,
+    INTSET,
+    LISTPACK,
+    EncodingLimits,
+    elements,
+    encoding_of,
+    pack,
+    read_split,
+    split_header,
+    unpack,
+)
+from elastickv.redis_api.values.database import Database
+from elastickv.redis_api.values.kinds import KINDS, Kind
+from elastickv.redis_api.values.records import Record, RecordType
+
+_INTSET_BOUND: Final = 1 << 30
+"""Redis' own, whatever the limits say."""
+
+
+class Held(dict[bytes, None]):
+    """The members of a small set in their order. Shared with replies that have not been sent: never changed in place
+    once it is in the cache."""
+
+    __slots__ = ("_listed",)
+
+    def __init__(self, members: dict[bytes, None] | Held) -> None:
+        super().__init__(members)
+        self._listed: CachedMembers | None = None
+
+    def listed(self) -> CachedMembers:
+        listed = self._listed
+        if listed is None:
+            listed = self._listed = CachedMembers(self)
+        return listed
+
+
+def hold(members: Iterable[bytes]) -> Held:
+    return Held(dict.fromkeys(members))
+
+
+class InlineSet:
+    """All members are in the key's record."""
+
+    __slots__ = ("_db", "_record", "encoding", "held")
+
+    def __init__(self, db: Database, record: Record) -> None:
+        self._db = db
+        self._record = record
+        self.encoding = encoding_of(record)
+        self.held = db.databases.decoded.get(record, _decode)
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def __contains__(self, member: bytes) -> bool:
+        return member in self.held
+
+    def members(self) -> Iterable[bytes]:
+        return self.held
+
+    def all(self) -> CachedMembers:
+        return self.held.listed()
+
+    def add(self, wanted: Sequence[bytes]) -> int:
+        """Add members; how many are new."""
+        held = self.held
+        new = [member for member in dict.fromkeys(wanted) if member not in held]
+        encoding = presized(self._db.databases.limits, self.encoding, len(wanted))
+        if new:
+            encoding = grown(self._db.databases.limits, encoding, len(held), new, held)
+        if new or encoding != self.encoding:
+            changed = Held(held)
+            changed.update(dict.fromkeys(new))
+            self._write(changed, encoding)
+        return len(new)
+
+    def remove(self, unwanted: Sequence[bytes]) -> int:
+        """Remove members; how many were there. The key goes with the last one."""
+        held = self.held
+        if len(unwanted) == 1:
+            if unwanted[0] not in held:
+                return 0
+            changed = Held(held)
+            del changed[unwanted[0]]
+        else:
+            changed = Held(held)
+            for member in unwanted:
+                changed.pop(member, None)
+        removed = len(held) - len(changed)
+        if not changed:
+            self._db.remove(self._record)
+        elif removed:
+            self._write(changed, self.encoding)
+        return removed
+
+    def _write(self, held: Held, encoding: int) -> None:
+        payload, cached = _packed(self._db, held, encoding)
+        raw = self._db.rewrite(self._record, payload)
+        if cached is not None:
+            self._db.databases.decoded.put(self._record.physical, raw, cached)
+
+    def walk(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """A step of SSCAN: everything at once, as Redis does with small sets."""
+        return 0, list(self.held)
+
+    def draw(self) -> bytes:
+        return cast(bytes, self._db.databases.rng.choice(self.held.listed()))
+
+    def draw_distinct(self, wanted: int) -> list[bytes]:
+        listed = cast(list[bytes], self.held.listed())
+        return list(listed) if wanted >= len(listed) else self._db.databases.rng.sample(listed, wanted)
+
+    def draw_many(self, wanted: int) -> list[bytes]:
+        return self._db.databases.rng.choices(cast(list[bytes], self.held.listed()), k=wanted)
+
+
+class SplitSet:
+    """The key's record only says how many members there are."""
+
+    __slots__ = ("_count", "_db", "_incarnation", "_prefix", "_record", "encoding")
+
+    def __init__(self, db: Database, record: Record) -> None:
+        self._db = db
+        self._record = record
+        self._incarnation, self._count, rest = read_split(record.payload)
+        self.encoding = rest[0]
+        self._prefix = elements(self._incarnation)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, member: bytes) -> bool:
+        return members.get(self._db.view, self._prefix, member) is not None
+
+    def members(self) -> Iterator[bytes]:
+        return (member for member, _ in members.items(self._db.view, self._prefix))
+
+    def all(self) -> CachedMembers:
+        return CachedMembers(self.members())
+
+    def add(self, wanted: Sequence[bytes]) -> int:
+        view, prefix = self._db.view, self._prefix
+        new = [member for member in dict.fromkeys(wanted) if members.get(view, prefix, member) is None]
+        encoding = self.encoding
+        if encoding != HASHTABLE:
+            encoding = presized(self._db.databases.limits, encoding, len(wanted))
+            if new:
+                encoding = grown(self._db.databases.limits, encoding, self._count, new, self.members())
+        for member in new:
+            members.put(view, prefix, member, b"")
+        if new or encoding != self.encoding:
+            self._save(self._count + len(new), encoding)
+        return len(new)
+
+    def remove(self, unwanted: Sequence[bytes]) -> int:
+        view, prefix = self._db.view, self._prefix
+        removed = sum(members.delete(view, prefix, member) for member in unwanted)
+        if removed == self._count:
+            self._db.remove(self._record)
+        elif removed:
+            self._save(self._count - removed, self.encoding)
+        return removed
+
+    def _save(self, count: int, encoding: int) -> None:
+        self._db.rewrite(self._record, split_header(self._incarnation, count, bytes((encoding,))))
+
+    def walk(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        following, found = members.walk(self._db.view, self._prefix, cursor, count)
+        return following, [member for member, _ in found]
+
+    def draw(self) -> bytes:
+        return members.draw(self._db.view, self._prefix, self._count, self._db.databases.rng)[0]
+
+    def draw_distinct(self, wanted: int) -> list[bytes]:
+        if wanted >= self._count:
+            return list(self.members())
+        found = members.draw_distinct(self._db.view, self._prefix, self._count, wanted, self._db.databases.rng)
+        return [member for member, _ in found]
+
+    def draw_many(self, wanted: int) -> list[bytes]:
+        found = members.draw_many(self._db.view, self._prefix, self._count, wanted, self._db.databases.rng)
+        return [member for member, _ in found]
+
+
+Set = InlineSet | SplitSet
+
+
+def find(db: Database, key: bytes) -> Set | None:
+    """The set at `key`, to be changed. KvError(WRONG_TYPE) for another type."""
+    record = db.typed(key, RecordType.SET)
+    return None if record is None else opened(db, record)
+
+
+def read(db: Database, key: bytes) -> Set | None:
+    """`find` for commands that only read."""
+    record = db.read_typed(key, RecordType.SET)
+    return None if record is None else opened(db, record)
+
+
+def opened(db: Database, record: Record) -> Set:
+    return InlineSet(db, record) if record.raw[record.start] == INLINE else SplitSet(db, record)
+
+
+def create(db: Database, key: bytes, wanted: Sequence[bytes], deadline: int = 0) -> int:
+    """Store a set of at least one member in place of whatever was there, as SADD makes it; how many members it has."""
+    held = hold(wanted)
+    limits = db.databases.limits
+    if string_to_integer(wanted[0]) is not None and len(wanted) <= limits.set_intset_entries:
+        encoding = INTSET
+    elif len(wanted) <= limits.set_entries:
+        encoding = LISTPACK
+    else:
+        encoding = HASHTABLE
+    store(db, key, held, grown(limits, encoding, 0, list(held), ()), deadline)
+    return len(held)
+
+
+def store(db: Database, key: bytes, held: Held, encoding: int, deadline: int = 0) -> None:
+    """Store a set of at least one member with that encoding, in place of whatever was there."""
+    payload, cached = _packed(db, held, encoding)
+    physical, raw = db.store(key, RecordType.SET, payload, deadline)
+    if cached is not None:
+        db.databases.decoded.put(physical, raw, cached)
+
+
+def presized(limits: EncodingLimits, encoding: int, count: int) -> int:
+    """Redis counts the arguments before it looks at them, and gives up a compact form that might not do."""
+    if (encoding == LISTPACK and count > limits.set_entries) or (
+        encoding == INTSET and count > limits.set_intset_entries
+    ):
+        return HASHTABLE
+    return encoding
+
+
+def grown(limits: EncodingLimits, encoding: int, count: int, new: Sequence[bytes], old: Iterable[bytes]) -> int:
+    """What Redis makes of a set of `count` members (`old`) after `new` ones went in one by one."""
+    at = 0
+    if encoding == INTSET:
+        most = min(limits.set_intset_entries, _INTSET_BOUND)
+        for at, member in enumerate(new):
+            if string_to_integer(member) is None:
+                longest = max(map(len, (*old, *new[:at])), default=0)
+                fits = count + at < limits.set_entries and max(longest, len(member)) <= limits.set_value
+                if not fits:
+                    return HASHTABLE
+                encoding = LISTPACK
+                break
+            if count + at + 1 > most:
+                return HASHTABLE
+    if encoding == LISTPACK:
+        rest = new[at:]
+        if count + len(new) > limits.set_entries or max(map(len, rest)) > limits.set_value:
+            return HASHTABLE
+    return encoding
+
+
+def loaded(limits: EncodingLimits, held: Sequence[bytes]) -> int:
+    """The encoding that Redis gives a set that it reads from a payload."""
+    if len(held) > min(limits.set_intset_entries, _INTSET_BOUND):
+        return HASHTABLE
+    return grown(limits, INTSET, 0, held, ())
+
+
+def _decode(payload: bytes) -> Held:
+    return hold(unpack(payload))
+
+
+def _packed(db: Database, held: Held, encoding: int) -> tuple[bytes, Held | None]:
+    """The payload, and what it decodes to when it is inline; members are written apart when it would be too large."""
+    listed: list[bytes] = list(held)
+    if encoding == INTSET and len(held) > 1:
+        # In Redis an intset is in order, and people see that.
+        listed.sort(key=int)
+        held = hold(listed)
+    payload = pack(encoding, listed)
+    if payload is not None and len(payload) <= db.databases.limits.inline_bytes:
+        return payload, held
+    incarnation = db.databases.new_incarnation()
+    prefix = elements(incarnation)
+    for member in listed:
+        members.put(db.view, prefix, member, b"")
+    return split_header(incarnation, len(listed), bytes((encoding,))), None
+
+
+def _save(db: Database, key: bytes, held: Sequence[bytes], deadline: int) -> None:
+    if held:
+        store(db, key, hold(held), loaded(db.databases.limits, held), deadline)
+    else:
+        db.delete(key)
+
+
+KINDS[RecordType.SET] = Kind(
+    encoding=lambda _, record: ENCODINGS[encoding_of(record)],
+    count=lambda db, record: len(opened(db, record)),
+    load=lambda db, record: list(opened(db, record).members()),
+    save=_save,
+)
