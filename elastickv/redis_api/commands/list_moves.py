@@ -9,7 +9,7 @@ from elastickv.redis_api.argument_docs import Argument, integer, key, oneof, tok
 from elastickv.redis_api.arguments import INT64_MAX, integer_between, string_to_integer, timeout_seconds
 from elastickv.redis_api.commands.lists import close_list
 from elastickv.redis_api.errors import SYNTAX, RedisError
-from elastickv.redis_api.registry import COMMANDS, NO_KEYS, Flag, KeySpan, Reply
+from elastickv.redis_api.registry import COMMANDS, NO_KEYS, Flag, KeySpan, KeySpec, Reply
 from elastickv.redis_api.replies import NULL_ARRAY
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values.lists import List, open_list
@@ -231,7 +231,7 @@ _POP_MANY: Final = (
     group="list",
     since="7.0.0",
     complexity="O(N+M) for N keys and M elements returned",
-    key_access=("RW ACCESS DELETE",),
+    key_specs=(KeySpec("RW ACCESS DELETE", index=1, counted=(0, 1, 1)),),
     arguments=_POP_MANY,
 )
 def lmpop(call: Call) -> Reply:
@@ -248,7 +248,7 @@ def lmpop(call: Call) -> Reply:
     group="list",
     since="7.0.0",
     complexity="O(N+M) for N keys and M elements returned",
-    key_access=("RW ACCESS DELETE",),
+    key_specs=(KeySpec("RW ACCESS DELETE", index=2, counted=(0, 1, 1)),),
     arguments=(word("timeout", "double"), *_POP_MANY),
 )
 def blmpop(call: Call) -> Reply:
