@@ -28,6 +28,7 @@ from typing import Any, Final, cast
 
 from elastickv.errors import Fault, KvError
 from elastickv.kv.ports import Ticket
+from elastickv.redis_api.acl.sessions import would_refuse
 from elastickv.redis_api.announcements import Announcements
 from elastickv.redis_api.blocking import Blocked
 from elastickv.redis_api.commands.transactions import run_queue
@@ -49,6 +50,7 @@ MAX_BACKLOG: Final = 1024
 """Commands that may wait before the socket is no longer read."""
 MAX_OUTBOX: Final = 64
 """Bursts that may wait for their commit before the socket is no longer read."""
+CATCH_UP_SECONDS: Final = 1.0
 SOCKET_BUFFER_HIGH: Final = 256 * 1024
 
 LEAD_LOST: Final = RedisError(
@@ -86,6 +88,8 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         """The command that takes time."""
         self._closing = False
+        self._caught_up_for: Words | None = None
+        """The command at the head of the backlog, when this node has made sure that it knows the newest users."""
         self._ended = False
         """The client will send nothing more."""
         self._reading = True
@@ -424,6 +428,10 @@ class Connection(asyncio.Protocol):
     def run_local(self, argv: Words) -> None:
         """Run a command that needs no store; nothing is unanswered before it."""
         session = self.session
+        if argv is not self._caught_up_for and would_refuse(session, self.hub.router, argv):
+            self._catch_up(argv)
+            return
+        self._caught_up_for = None
         self._call.view.now_ms = self._state.clock.wall_ms()
         reply = self.hub.router.execute(self._call, argv)
         self.last_command = argv[0].decode("latin-1").lower()
@@ -468,6 +476,25 @@ class Connection(asyncio.Protocol):
         assert type(later) is Later
         self.session.blocked = later
         self._task = self.hub.loop.create_task(self._finish(later))
+
+    def _catch_up(self, argv: Words) -> None:
+        """This node would refuse, by what it knows of users: it asks first whether it knows the newest."""
+        self._straight = False
+        coroutine = self._run_caught_up(argv)
+        self.session.blocked = Later(coroutine)
+        self._task = self.hub.loop.create_task(coroutine)
+
+    async def _run_caught_up(self, argv: Words) -> None:
+        try:
+            await self._store.read_barrier(timeout=CATCH_UP_SECONDS)
+        except KvError:
+            log.debug("client %d is refused by what this node knows", self.session.id)
+        self._task = None
+        self.session.blocked = None
+        if not self._closing:
+            self._caught_up_for = argv
+            self.backlog.appendleft(argv)
+            self.advance()
 
     async def _finish(self, later: Later) -> None:
         try:

@@ -12,6 +12,8 @@ from time import perf_counter_ns
 from typing import Final
 
 from elastickv.errors import KvError
+from elastickv.redis_api.acl.permissions import denial, text_in_exec
+from elastickv.redis_api.acl.sessions import log_denial
 from elastickv.redis_api.errors import (
     INTERNAL,
     NO_AUTH,
@@ -48,6 +50,7 @@ class Route(CommandStats):
         "command",
         "handler",
         "immediate",
+        "internal",
         "listening",
         "local",
         "no_auth",
@@ -73,6 +76,8 @@ class Route(CommandStats):
         self.no_multi = Flag.NO_MULTI in flags
         self.skip_slow_log = Flag.SKIP_SLOWLOG in flags
         self.immediate = command.name in _IMMEDIATE
+        self.internal = command.name.startswith("elastickv.")
+        """Between nodes; what it executes for a client is checked one by one."""
         self.listening = command.name in _LISTENING
         self.plain = not (
             command.subcommands or flags & (Flag.SESSION | Flag.BLOCKING | Flag.NO_AUTH | Flag.SKIP_SLOWLOG)
@@ -148,6 +153,8 @@ class Router:
                 raise wrong_arity(route.name)
             if not session.authenticated and not route.no_auth:
                 raise NO_AUTH
+            if not session.user.unrestricted and not route.internal:
+                self._check_permission(session, route, argv)
             if session.queue is not None and route.no_multi:
                 raise NOT_IN_MULTI
             if not route.listening and session.only_listens and not session.in_exec:
@@ -163,6 +170,13 @@ class Router:
                 raise RedisError(b"EXECABORT Transaction discarded because of: " + reason) from None
             raise
         return route
+
+    def _check_permission(self, session: Session, route: Route, argv: list[bytes]) -> None:
+        found = denial(session.user, route.command, argv)
+        if found is not None:
+            in_transaction = session.in_exec or session.queue is not None
+            log_denial(session, found, b"multi" if in_transaction else b"toplevel")
+            raise RedisError(text_in_exec(found) if session.in_exec else b"NOPERM " + found.text())
 
     def execute(self, call: Call, argv: list[bytes]) -> object:
         """One command with all its rules. Returns a reply, `Later` or `Block`; every failure is a RedisError reply."""

@@ -77,6 +77,14 @@ def unknown_subcommand(container: bytes, sub: bytes) -> RedisError:
     )
 
 
+def subcommand_syntax(container: bytes, sub: bytes) -> RedisError:
+    """The subcommand is known, its arguments are not what it takes (Redis' addReplySubcommandSyntaxError)."""
+    return RedisError(
+        b"ERR unknown subcommand or wrong number of arguments for '%b'. Try %b HELP."
+        % (_c_string(sub)[:128], _c_string(container).upper())
+    )
+
+
 def _c_string(word: bytes) -> bytes:
     """What C's printf would show of it."""
     end = word.find(b"\0")

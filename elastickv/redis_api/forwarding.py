@@ -6,8 +6,8 @@ leader; replies come down untouched and are only counted (by hiredis, which is c
 
 The two nodes agree on four things, with commands that no client is told of:
 
-- `ELASTICKV.SESSION node db protocol name watches [password]` makes the upstream session equal to the client's. It is
-  repeated before the next command whenever SELECT, HELLO, CLIENT SETNAME or a lost WATCH has changed something.
+- `ELASTICKV.SESSION node db protocol name watches user [secret]` makes the upstream session equal to the client's. It
+  is repeated before the next command whenever AUTH, SELECT, HELLO, CLIENT SETNAME or a lost WATCH changed something.
 - `ELASTICKV.EXEC` carries a whole transaction. MULTI queues on the client's own node, so a transaction travels as one
   command, runs as one or not at all, and no half of it can be left behind at a former leader.
 - `ELASTICKV.UNBLOCK` ends the blocking command that waits at the leader, as CLIENT UNBLOCK would, and is not answered.
@@ -33,6 +33,7 @@ from typing import Any, Final, Protocol
 import hiredis
 
 from elastickv.errors import Fault, KvError
+from elastickv.redis_api.acl.permissions import denial
 from elastickv.redis_api.blocking import ROLE_CHANGED
 from elastickv.redis_api.dispatch import Route
 from elastickv.redis_api.errors import RedisError, from_fault
@@ -50,6 +51,8 @@ MAX_UNANSWERED: Final = 2048
 OLD_LEADER_SECONDS: Final = 1.0
 """How long a former leader may take to answer what it still has."""
 RETRY_SECONDS: Final = 0.05
+SETTLE_SECONDS: Final = 1.0
+"""How long a client may wait for its node to follow what the client itself has changed."""
 HANDOVER_SECONDS: Final = 0.01
 """Between a node that leads no more, or not yet, and the next attempt: the lead is on its way."""
 
@@ -111,6 +114,9 @@ class Forwarder:
         self._special: Transaction | None = None
         """The only unanswered command, whose reply is needed whole."""
         self._special_reply: list[bytes] = []
+        self._settling = False
+        """The unanswered command, or the last one that was answered, changes what this node has yet to follow."""
+        self._settle_task: asyncio.Task[None] | None = None
         self._elsewhere_since = 0.0
         """Loop time since which another node leads than the one whose reply is waited for; 0 when that is not so."""
 
@@ -197,7 +203,7 @@ class Forwarder:
     def _is_for_leader(self, argv: Words) -> bool:
         session = self.owner.session
         router = self.hub.router
-        route = router.plain.get(argv[0]) if session.plain else None
+        route = router.plain.get(argv[0]) if session.ordinary else None
         if route is None:
             try:
                 route = router.find(argv)
@@ -211,7 +217,9 @@ class Forwarder:
             return session.queue is not None and not session.queue_failed and not session.dirty and bool(session.queue)
         if session.queue is not None:
             return False
-        return not route.is_local(argv)
+        return not route.is_local(argv) and (
+            session.user.unrestricted or denial(session.user, route.command, argv) is None
+        )
 
     def _ready_upstream(self) -> Upstream | None:
         """The connection to the present leader, in step with the session; None while that takes time."""
@@ -276,9 +284,10 @@ class Forwarder:
             b"%d" % session.call.protocol,
             session.name,
             b"%d" % session.remote_watch,
+            session.user.name,
         ]
-        if state.require_pass:
-            words.append(state.require_pass)
+        if state.users.node_secret:
+            words.append(state.users.node_secret)
         return words
 
     def _send_run(self, upstream: Upstream) -> bool:
@@ -290,12 +299,13 @@ class Forwarder:
             self.congested
             or len(upstream.unanswered) >= MAX_UNANSWERED
             or self._special is not None
+            or self._settling
             or (upstream.unanswered and owner.has_pushes)  # they wait for a gap between replies
         ):
             self.hub.wait(self._waiter())
             return False
         raw, self._raw = self._raw, None
-        if not session.plain:
+        if not session.ordinary or self._changes_facts(backlog[0]):
             return self._send_alone(upstream)
         if self._swallow:
             if upstream.unanswered:
@@ -304,14 +314,15 @@ class Forwarder:
         run: list[Words] = []
         room = MAX_UNANSWERED - len(upstream.unanswered)
         is_for_leader = self._is_for_leader
+        restricted = not session.user.unrestricted
         plain = self.hub.router.plain
         while backlog and len(run) < room:
             argv = backlog[0]
             if type(argv) is not list:
                 break
             route = plain.get(argv[0])
-            if route is None or route.local or not route.accepts(len(argv)):
-                if not is_for_leader(argv):
+            if route is None or route.local or restricted or not route.accepts(len(argv)):
+                if not is_for_leader(argv) or self._changes_facts(argv):
                     break
                 if argv[0].lower() == b"watch":
                     session.remote_watch = True
@@ -343,11 +354,30 @@ class Forwarder:
             argv = self._transaction()
         if type(argv) is Transaction:
             self._prepare(argv)
+        self._settling = self._changes_facts(argv)
         self.hub.state.stats.forwarded += 1
         self._waiting_since = 0.0
         upstream.send(encode_command(argv), [argv])
         self.hub.wait(self._waiter())
         return True
+
+    def _changes_facts(self, argv: Words) -> bool:
+        """It changes what every node keeps an image of (users, settings of the cluster): the client gets its reply when
+        this node has followed, so that what it does next finds the change here."""
+        if type(argv) is not list or argv[0].lower() not in (b"acl", b"config"):
+            return False
+        route = self._route(argv)
+        return route is not None and route.name in ("acl|setuser", "acl|deluser", "config|set")
+
+    async def _settle(self, data: bytes) -> None:
+        try:
+            await self.hub.state.store.read_barrier(timeout=SETTLE_SECONDS)
+        except KvError:
+            log.debug("this node may follow a little later than it is asked")
+        self._settling = False
+        self._settle_task = None
+        self.owner.pass_through(data)
+        self.owner.advance()
 
     # transactions
 
@@ -393,6 +423,13 @@ class Forwarder:
             self._special_reply.append(data)
             if not upstream.unanswered:
                 self._finish_special(last)
+        elif self._settling:
+            self._special_reply.append(data)
+            if not upstream.unanswered:
+                whole, self._special_reply = b"".join(self._special_reply), []
+                if self._swallow:
+                    whole = b""
+                self._settle_task = self.hub.loop.create_task(self._settle(whole))
         elif not self._swallow:
             self.owner.pass_through(data)
 
@@ -441,6 +478,7 @@ class Forwarder:
         self.upstream = None
         self._special = None
         self._special_reply = []
+        self._settling = self._settle_task is not None
         self._elsewhere_since = 0.0
         self.congested = False
         owner = self.owner
@@ -490,7 +528,9 @@ class Forwarder:
         if self.upstream is not upstream:
             return
         self.upstream = None
-        if text.startswith("NOTLEADER"):
+        waited = self.now() - self._waiting_since if self._waiting_since else 0.0
+        if text.startswith("NOTLEADER") or (text.startswith("WRONGPASS") and waited < SETTLE_SECONDS):
+            # In the second case this node may not have heard of the secret between nodes yet (`acl.users`).
             self._try_again_soon()
             self.hub.wait(self._waiter())
             return
@@ -580,6 +620,8 @@ class Forwarder:
         """The client has gone."""
         if self._connecting is not None:
             self._connecting.cancel()
+        if self._settle_task is not None:
+            self._settle_task.cancel()
         if self.upstream is not None:
             self.upstream.close()
             self.upstream = None

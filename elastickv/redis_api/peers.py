@@ -3,7 +3,7 @@
 One connection to each address of --raftRedisMap, opened by the node that has something to say; so there are two between
 any two nodes, one each way, and each is an ordered stream of commands (docs/decisions/0031-pubsub.md):
 
-    ELASTICKV.PEER node [password]     who speaks; answered with the other's ID, and all that follows goes to `PeerSink`
+    ELASTICKV.PEER node [secret]       who speaks; answered with the other's ID, and all that follows goes to `PeerSink`
     I kind name count                  this node has so many subscribers there
     M channel message, S ...           a message for subscribers, or for subscribers of a shard channel
     A number                           answered :number when everything before it has been taken in
@@ -233,8 +233,8 @@ class PeerLink:
         host, _, port = self.address.rpartition(":")
         state = self._state
         words = [b"ELASTICKV.PEER", state.facts.id.encode() or b"?"]
-        if state.require_pass:
-            words.append(state.require_pass)
+        if state.users.node_secret:
+            words.append(state.users.node_secret)
         async with asyncio.timeout(CONNECT_SECONDS):
             await asyncio.get_running_loop().create_connection(lambda: stream, host.strip("[]"), int(port))
             stream.write(encode_command(words))

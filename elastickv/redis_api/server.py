@@ -11,6 +11,7 @@ from typing import Final
 from elastickv.clock import Clock
 from elastickv.config import RedisSettings
 from elastickv.kv.ports import ClusterControl, Store
+from elastickv.redis_api.acl.sessions import follow_users
 from elastickv.redis_api.commands import COMMANDS, INTERNAL
 from elastickv.redis_api.commands.configuration import shared_defaults, take_shared
 from elastickv.redis_api.connection import Connection
@@ -41,6 +42,7 @@ class RedisServer:
         self.state.commands = self.router.stats
         self.hub = Hub(self.state, self.router)
         self.state.shared.start(partial(take_shared, self.state), shared_defaults(self.state))
+        self.state.users.start(self._users_changed)
         self._server: asyncio.Server | None = None
         self._cron: asyncio.TimerHandle | None = None
         self._calls = 0
@@ -88,7 +90,12 @@ class RedisServer:
             session.lose_watches()
         self.state.databases.load()
         self.state.shared.reload()
+        self.state.users.reload()
         self._leadership_changed()
+
+    def _users_changed(self) -> None:
+        for session in list(self.hub.clients.values()):
+            follow_users(session)
 
     async def expire(self, limit: int) -> int:
         """Remove at most `limit` keys whose time has come, and tell those who want to know; how many were removed."""
@@ -102,6 +109,7 @@ class RedisServer:
         """This node leads no more."""
         self.hub.blocking.step_down()
         self.state.shared.reload()
+        self.state.users.reload()
 
     def _leadership_changed(self) -> None:
         if self.hub.waiting or self.hub.resting:

@@ -222,6 +222,7 @@ class Session:
         "name",
         "no_evict",
         "no_touch",
+        "ordinary",
         "peer",
         "perform",
         "plain",
@@ -251,7 +252,7 @@ class Session:
         self.local_address = b""
         self.forwarded_from = ""
         """Node that speaks for a client of its own over this connection (ELASTICKV.SESSION)."""
-        self.user = b"default"
+        self.user = state.users.default
         self.blocked: Unblockable | None = None
         self.closing = False
         """Nothing more is executed; the connection closes when all replies have gone out."""
@@ -269,7 +270,6 @@ class Session:
         self.subscriptions = Subscriptions()
         self.held_pushes: list[bytes] | None = None
         """Messages that came while SUBSCRIBE waits for the other nodes: they follow its confirmation."""
-        self.authenticated = not state.require_pass
         self.reset()
 
     def reset(self) -> None:
@@ -290,7 +290,8 @@ class Session:
         self.library_version = b""
         self.call.db = self.state.databases.numbered[0]
         self.call.protocol = 2
-        self.authenticated = not self.state.require_pass
+        self.user = self.state.users.default
+        self.authenticated = self.user.open
         self.unwatch()
         self.dirty = False
         self.sync_epoch += 1
@@ -298,14 +299,16 @@ class Session:
         self.settle_mode()
 
     def settle_mode(self) -> None:
-        """Set `plain`: commands may run in the hot loop, without a look at the session. After each change of mode."""
-        self.plain = (
+        """Set `plain`: commands may run in the hot loop, without a look at the session; and `ordinary`: the same, but
+        what the user may do must be looked at. After each change of mode."""
+        self.ordinary = (
             self.authenticated
             and self.queue is None
             and self.peer is None
             and not (self.muted or self.skip_next or self.skipping)
             and not (self.subscriptions and self.call.protocol == 2)
         )
+        self.plain = self.ordinary and self.user.unrestricted
 
     @property
     def only_listens(self) -> bool:

@@ -9,6 +9,8 @@ from typing import Final
 from elastickv.clock import Clock
 from elastickv.config import OutputLimits, RedisSettings
 from elastickv.kv.ports import ClusterControl, Leader, Store
+from elastickv.redis_api.acl.audit import AuditLog
+from elastickv.redis_api.acl.users import Users
 from elastickv.redis_api.notifications import Notifier
 from elastickv.redis_api.pubsub import Event, PubSub
 from elastickv.redis_api.shared import SharedSettings
@@ -68,6 +70,8 @@ class ServerState:
         """The one really listened on."""
 
         self.require_pass = settings.require_pass.encode()
+        self.users = Users(store, self.require_pass)
+        self.audit = AuditLog()
         self.max_clients = settings.max_clients
         self.timeout_seconds = settings.timeout
         self.keepalive_seconds = settings.tcp_keepalive

@@ -1,6 +1,7 @@
 """All commands: one module per Redis command group. Importing this package fills the command table."""
 
 from elastickv.redis_api.commands import (
+    access_control,
     bitfields,
     bitmaps,
     clients,
@@ -33,6 +34,7 @@ from elastickv.redis_api.registry import COMMANDS
 __all__ = [
     "COMMANDS",
     "INTERNAL",
+    "access_control",
     "bitfields",
     "bitmaps",
     "clients",

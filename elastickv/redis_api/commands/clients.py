@@ -13,9 +13,9 @@ from typing import Final
 from elastickv.redis_api.argument_docs import block, integer, oneof, token, word
 from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.arguments import integer_between, string_to_integer
+from elastickv.redis_api.client_info import describe
 from elastickv.redis_api.commands.connection import is_name
 from elastickv.redis_api.errors import SYNTAX, UNBLOCKED, RedisError, unknown_subcommand
-from elastickv.redis_api.pubsub import Kind
 from elastickv.redis_api.registry import COMMANDS, Flag, Handler, Reply
 from elastickv.redis_api.replies import NO_REPLY, OK, Simple, Verbatim
 from elastickv.redis_api.session import Call, Session
@@ -114,55 +114,6 @@ def _sub(
     )
 
 
-def _describe(session: Session) -> bytes:
-    """One line of CLIENT LIST. What Redis tells about its own buffers and this server does not have is 0."""
-    figures = session.link.figures()
-    flags = (
-        ("x" if session.queue is not None else "")
-        + ("b" if session.blocked is not None or session.link.waits_at_leader else "")
-        + ("P" if session.subscriptions else "")
-        + ("d" if session.dirty else "")
-        + ("c" if session.closing else "")
-        + ("e" if session.no_evict else "")
-        + ("T" if session.no_touch else "")
-    )
-    queued = session.queue
-    names = session.subscriptions.names
-    fields = {
-        "id": session.id,
-        "addr": session.address.decode(),
-        "laddr": session.local_address.decode(),
-        "fd": figures.descriptor,
-        "name": session.name.decode("latin-1"),
-        "age": figures.age_seconds,
-        "idle": figures.idle_seconds,
-        "flags": flags or "N",
-        "db": session.call.db.number,
-        "sub": len(names[Kind.CHANNEL]),
-        "psub": len(names[Kind.PATTERN]),
-        "ssub": len(names[Kind.SHARD]),
-        "multi": -1 if queued is None else len(queued),
-        "qbuf": figures.input_bytes,
-        "qbuf-free": 0,
-        "argv-mem": 0,
-        "multi-mem": sum(len(one) for argv in queued for one in argv) if queued else 0,
-        "rbs": 0,
-        "rbp": 0,
-        "obl": 0,
-        "oll": figures.output_parts,
-        "omem": figures.output_bytes,
-        "tot-mem": figures.input_bytes + figures.output_bytes,
-        "events": "r",
-        "cmd": figures.last_command or "NULL",
-        "user": session.user.decode("latin-1"),
-        "redir": -1,
-        "resp": session.call.protocol,
-        "lib-name": session.library_name.decode("latin-1"),
-        "lib-ver": session.library_version.decode("latin-1"),
-    }
-    return " ".join(f"{name}={value}" for name, value in fields.items()).encode("latin-1") + b"\n"
-
-
 def _is_of(type: bytes) -> Callable[[Session], bool]:
     """Normal ones and those that subscribed: replicas of ours speak another protocol at another door."""
     lowered = type.lower()
@@ -180,7 +131,7 @@ def client_id(call: Call) -> Reply:
 
 @_sub("info", 2, "6.2.0", "Returns information about the connection.")
 def client_info(call: Call) -> Reply:
-    return Verbatim(b"txt", _describe(call.session))
+    return Verbatim(b"txt", describe(call.session))
 
 
 @_sub(
@@ -216,7 +167,7 @@ def client_list(call: Call) -> Reply:
         shown = [clients[id] for id in ids if id in clients]
     else:
         raise SYNTAX
-    return Verbatim(b"txt", b"".join(map(_describe, shown)))
+    return Verbatim(b"txt", b"".join(map(describe, shown)))
 
 
 @_sub(
@@ -267,9 +218,9 @@ def client_kill(call: Call) -> Reply:
         elif option == b"LADDR":
             filters.append(lambda one, value=value: one.local_address == value)  # type: ignore[misc]
         elif option == b"USER":
-            if value != b"default":
+            if call.state.users.get(value) is None:
                 raise RedisError(b"ERR No such user '%b'" % value)
-            filters.append(lambda one: one.authenticated)
+            filters.append(lambda one, value=value: one.authenticated and one.user.name == value)  # type: ignore[misc]
         elif option == b"SKIPME" and value.lower() in (b"yes", b"no"):
             skip_me = value.lower() == b"yes"
         else:

@@ -5,10 +5,11 @@ Everything is derived from the declarations. Flags that are only ours and comman
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from elastickv.redis_api import glob
+from elastickv.redis_api.acl.categories import all_commands, categories
 from elastickv.redis_api.argument_docs import oneof, word
 from elastickv.redis_api.errors import SYNTAX, RedisError
 from elastickv.redis_api.registry import COMMANDS, Command, Flag, Handler, KeySpec, Reply
@@ -36,70 +37,10 @@ _SHOWN_FLAGS: Final = {
     Flag.MOVABLEKEYS: b"movablekeys",
     Flag.ALLOW_BUSY: b"allow_busy",
 }
-_GROUP_CATEGORIES: Final = {
-    "string": "string",
-    "generic": "keyspace",
-    "bitmap": "bitmap",
-    "transactions": "transaction",
-    "connection": "connection",
-    "list": "list",
-    "set": "set",
-    "sorted-set": "sortedset",
-    "hash": "hash",
-    "hyperloglog": "hyperloglog",
-    "stream": "stream",
-    "geo": "geo",
-    "scripting": "scripting",
-    "pubsub": "pubsub",
-}
-_CATEGORY_ORDER: Final = [
-    "keyspace",
-    "read",
-    "write",
-    "set",
-    "sortedset",
-    "list",
-    "hash",
-    "string",
-    "bitmap",
-    "hyperloglog",
-    "geo",
-    "stream",
-    "pubsub",
-    "admin",
-    "fast",
-    "slow",
-    "blocking",
-    "dangerous",
-    "connection",
-    "transaction",
-    "scripting",
-]
 
 _NO_KEYS: Final = RedisError(b"ERR The command has no key arguments")
 _INVALID_COMMAND: Final = RedisError(b"ERR Invalid command specified")
 _INVALID_ARITY: Final = RedisError(b"ERR Invalid number of arguments specified for command")
-
-
-def categories(command: Command) -> list[str]:
-    """ACL categories: those of the group, those that flags imply, those that the declaration adds."""
-    found = []
-    group = _GROUP_CATEGORIES.get(command.group)
-    if group is not None and not (group == "keyspace" and command.name == "wait"):
-        found.append(group)
-    if Flag.WRITE in command.flags:
-        found.append("write")
-    if Flag.READONLY in command.flags:
-        found.append("read")
-    if Flag.ADMIN in command.flags:
-        found += ["admin", "dangerous"]
-    if Flag.PUBSUB in command.flags:
-        found.append("pubsub")
-    if Flag.BLOCKING in command.flags:
-        found.append("blocking")
-    found.append("fast" if Flag.FAST in command.flags else "slow")
-    found += command.categories
-    return sorted(set(found), key=_CATEGORY_ORDER.index)
 
 
 def key_specs(command: Command) -> list[dict[bytes, object]]:
@@ -217,12 +158,6 @@ def command_info(call: Call) -> Reply:
     return [None if one is None else describe(one) for one in found]
 
 
-def _all_names(commands: dict[str, Command]) -> Iterator[Command]:
-    for one in commands.values():
-        yield one
-        yield from one.subcommands.values()
-
-
 @_sub(
     "list",
     -2,
@@ -248,10 +183,10 @@ def command_list(call: Call) -> Reply:
         return []
     if kind == b"ACLCAT":
         category = value.decode("latin-1").lower()
-        return [one.name.encode() for one in _all_names(COMMANDS) if category in categories(one)]
+        return [one.name.encode() for one in all_commands() if category in categories(one)]
     if kind == b"PATTERN":
         wanted = glob.matcher(value, nocase=True)
-        return [one.name.encode() for one in _all_names(COMMANDS) if wanted(one.name.encode())]
+        return [one.name.encode() for one in all_commands() if wanted(one.name.encode())]
     raise SYNTAX
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hmac
-
+from elastickv.redis_api.acl.sessions import log_in
+from elastickv.redis_api.acl.users import DEFAULT
 from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.errors import (
     DB_OUT_OF_RANGE,
     NO_PROTO,
     NOT_AN_INTEGER,
     SYNTAX,
-    WRONG_PASSWORD,
     RedisError,
     wrong_arity,
 )
 from elastickv.redis_api.registry import COMMANDS, Flag, Reply
 from elastickv.redis_api.replies import OK, PONG, Simple
-from elastickv.redis_api.session import Call, Session
+from elastickv.redis_api.session import Call
 from elastickv.redis_api.state import REDIS_VERSION
 
 _OPEN = (
@@ -68,17 +67,6 @@ def echo(call: Call) -> Reply:
     return call.argv[1]
 
 
-def log_in(session: Session, user: bytes, password: bytes) -> None:
-    """The one user is `default`; without a password set, any password opens. Raises WRONGPASS."""
-    wanted = session.state.require_pass
-    if user != b"default" or (wanted and not hmac.compare_digest(wanted, password)):
-        raise WRONG_PASSWORD
-    session.authenticated = True
-    session.user = user
-    session.settle_mode()
-    session.link.authentication_changed()
-
-
 @COMMANDS.command(
     "auth",
     arity=-2,
@@ -97,9 +85,9 @@ def auth(call: Call) -> Reply:
     argv = call.argv
     if len(argv) > 3:
         raise SYNTAX
-    if len(argv) == 2 and not call.state.require_pass:
+    if len(argv) == 2 and call.state.users.default.no_password:
         raise _NO_PASSWORD
-    log_in(call.session, argv[1] if len(argv) == 3 else b"default", argv[-1])
+    log_in(call.session, argv[1] if len(argv) == 3 else DEFAULT, argv[-1], argv[0])
     return OK
 
 
@@ -171,7 +159,7 @@ def hello(call: Call) -> Reply:
         else:
             raise RedisError(b"ERR Syntax error in HELLO option '%b'" % argv[at])
     if login is not None:
-        log_in(session, *login)
+        log_in(session, *login, argv[0])
     if not session.authenticated:
         raise _HELLO_NO_AUTH
     if name is not None:

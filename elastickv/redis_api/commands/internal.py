@@ -17,18 +17,21 @@ INTERNAL: Final = Registry()
 
 @INTERNAL.command(
     "elastickv.session",
-    arity=-6,
+    arity=-7,
     flags=Flag.NO_AUTH | Flag.NOSCRIPT | Flag.NO_MULTI | Flag.LOCAL | Flag.SESSION | Flag.SKIP_SLOWLOG,
     group="connection",
     since="7.2.0",
     summary="Makes this session the image of a client's session on another node.",
 )
 def elastickv_session(call: Call) -> Reply:
-    """node db protocol name watches [password]; `watches` is 1 when the keys watched over this connection stay so."""
+    """node db protocol name watches user [secret]
+
+    `watches` is 1 when the keys watched over this connection stay so.
+    """
     session = call.session
     state = call.state
-    node, db, protocol, name, watches = call.argv[1:6]
-    if state.require_pass and (len(call.argv) < 7 or call.argv[6] != state.require_pass):
+    node, db, protocol, name, watches, username = call.argv[1:7]
+    if not state.users.is_node(b"".join(call.argv[7:])):
         raise WRONG_PASSWORD
     number = string_to_integer(db)
     if number is None or not 0 <= number < len(call.databases.numbered):
@@ -41,6 +44,10 @@ def elastickv_session(call: Call) -> Reply:
     session.forwarded_from = node.decode("utf-8", "replace")
     if watches != b"1":
         session.unwatch()
+    user = state.users.get(username)
+    if user is None:
+        raise WRONG_PASSWORD
+    session.user = user
     session.name = name
     session.authenticated = True
     session.link.authentication_changed()
@@ -59,10 +66,10 @@ def elastickv_session(call: Call) -> Reply:
     summary="Makes this connection the stream of another node's messages and subscriptions (see `peers`).",
 )
 def elastickv_peer(call: Call) -> Reply:
-    """node [password]"""
+    """node [secret]"""
     session = call.session
     state = call.state
-    if state.require_pass and (len(call.argv) < 3 or call.argv[2] != state.require_pass):
+    if not state.users.is_node(b"".join(call.argv[2:])):
         raise WRONG_PASSWORD
     node = call.argv[1].decode("utf-8", "replace")
     if node == state.facts.id:

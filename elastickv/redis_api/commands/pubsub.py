@@ -8,7 +8,7 @@ from typing import Final
 
 from elastickv.redis_api import glob
 from elastickv.redis_api.argument_docs import block, word
-from elastickv.redis_api.errors import unknown_subcommand
+from elastickv.redis_api.errors import subcommand_syntax, unknown_subcommand
 from elastickv.redis_api.pubsub import Kind
 from elastickv.redis_api.registry import ALL_KEYS, COMMANDS, ONE_KEY, Flag, Handler, Reply
 from elastickv.redis_api.replies import Push, Raw, Simple, encode
@@ -225,7 +225,7 @@ def _sub(
 def _active(call: Call, kind: Kind) -> Reply:
     argv = call.argv
     if len(argv) > 3:
-        raise unknown_subcommand(argv[0], argv[1])
+        raise subcommand_syntax(argv[0], argv[1])
     names = call.state.pubsub.counts(kind)
     if len(argv) == 2:
         return list(names)

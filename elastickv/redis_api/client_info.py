@@ -1,0 +1,59 @@
+"""What CLIENT LIST, CLIENT INFO and ACL LOG tell about a client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from elastickv.redis_api.pubsub import Kind
+
+if TYPE_CHECKING:
+    from elastickv.redis_api.session import Session
+
+
+def describe(session: Session) -> bytes:
+    """One line of CLIENT LIST. What Redis tells about its own buffers and this server does not have is 0."""
+    figures = session.link.figures()
+    flags = (
+        ("x" if session.queue is not None else "")
+        + ("b" if session.blocked is not None or session.link.waits_at_leader else "")
+        + ("P" if session.subscriptions else "")
+        + ("d" if session.dirty else "")
+        + ("c" if session.closing else "")
+        + ("e" if session.no_evict else "")
+        + ("T" if session.no_touch else "")
+    )
+    queued = session.queue
+    names = session.subscriptions.names
+    fields = {
+        "id": session.id,
+        "addr": session.address.decode(),
+        "laddr": session.local_address.decode(),
+        "fd": figures.descriptor,
+        "name": session.name.decode("latin-1"),
+        "age": figures.age_seconds,
+        "idle": figures.idle_seconds,
+        "flags": flags or "N",
+        "db": session.call.db.number,
+        "sub": len(names[Kind.CHANNEL]),
+        "psub": len(names[Kind.PATTERN]),
+        "ssub": len(names[Kind.SHARD]),
+        "multi": -1 if queued is None else len(queued),
+        "qbuf": figures.input_bytes,
+        "qbuf-free": 0,
+        "argv-mem": 0,
+        "multi-mem": sum(len(one) for argv in queued for one in argv) if queued else 0,
+        "rbs": 0,
+        "rbp": 0,
+        "obl": 0,
+        "oll": figures.output_parts,
+        "omem": figures.output_bytes,
+        "tot-mem": figures.input_bytes + figures.output_bytes,
+        "events": "r",
+        "cmd": figures.last_command or "NULL",
+        "user": session.user.name.decode("latin-1"),
+        "redir": -1,
+        "resp": session.call.protocol,
+        "lib-name": session.library_name.decode("latin-1"),
+        "lib-ver": session.library_version.decode("latin-1"),
+    }
+    return " ".join(f"{name}={value}" for name, value in fields.items()).encode("latin-1") + b"\n"
