@@ -1,6 +1,6 @@
 """A cluster of real processes on loopback addresses, started with the guide's own flags.
 
-End-to-end tests, benchmarks and `make cluster` share it. Each node has an IP of its own in 127.0.0.0/8 (all of which
+End-to-end tests, benchmarks and `make processes` share it. Each node has an IP of its own in 127.0.0.0/8 (all of which
 Linux answers without set-up), so that the ports are the guide's and the command lines differ from it in nothing but
 the addresses. Nodes log to files; only processes that were started here are ever signalled.
 
@@ -9,7 +9,7 @@ the addresses. Nodes log to files; only processes that were started here are eve
         leader.kill()
         cluster.wait_for_leader(unlike=leader)
 
-As a program (`make cluster`, `make cluster-stop`): start, status, stop.
+As a program (`make processes`, `make processes-stop`): start, status, stop.
 """
 
 from __future__ import annotations
@@ -353,7 +353,7 @@ def _show(*command: str) -> None:
 
 def start(arguments: argparse.Namespace) -> int:
     if running := _ours():
-        print(f"already running: {', '.join(id for id, _ in running)}; `make cluster-stop` ends it")
+        print(f"already running: {', '.join(id for id, _ in running)}; `make processes-stop` ends it")
         return 1
     if arguments.fresh:
         shutil.rmtree(STATE, ignore_errors=True)
@@ -377,7 +377,7 @@ def start(arguments: argparse.Namespace) -> int:
     status(arguments)
     print(f"\nlogs and data: {STATE.relative_to(REPOSITORY)}/n*/   metrics: http://{first.metrics_address}/metrics")
     print("more: elastickv status --address", first.address)
-    print("stop: make cluster-stop")
+    print("stop: make processes-stop")
     return 0
 
 
