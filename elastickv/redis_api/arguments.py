@@ -79,6 +79,26 @@ def string_to_float(word: bytes) -> float | None:
     return None
 
 
+def lenient_float(word: bytes) -> float | None:
+    """What C's strtod makes of a word, where Redis asks only that nothing is left over and that it is a number.
+
+    Blanks in front are skipped, too large is infinite, and nothing at all is zero.
+    """
+    word = word.partition(b"\0")[0]
+    if not word:
+        return 0.0
+    word = word.lstrip(b" \t\n\v\f\r")
+    if _FLOAT(word) is not None:
+        number = float(word)
+        return None if number != number else number
+    if _HEX_FLOAT(word) is not None:
+        try:
+            return float.fromhex(word.decode())
+        except OverflowError:
+            return -math.inf if word.startswith(b"-") else math.inf
+    return None
+
+
 def double(word: bytes, error: RedisError = NOT_A_FLOAT) -> float:
     number = string_to_float(word)
     if number is None:

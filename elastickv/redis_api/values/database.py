@@ -63,6 +63,7 @@ from elastickv.redis_api.values.records import (
     key_of,
     parse,
 )
+from elastickv.redis_api.values.tree_cache import TreeCache
 
 FIRST_FREE_GENERATION: Final = 1 << 16
 """Generations below are the numbers that were never flushed or swapped; --redisDatabases stays well below it."""
@@ -106,6 +107,7 @@ class Databases:
         """Keys removed because their time had come."""
         self.limits = EncodingLimits()
         self.decoded = DecodedCache()
+        self.trees = TreeCache()
         self.listener: Listener | None = None
         """Is told of every keyspace event; None while nobody listens, and then an event costs nothing."""
         self.waker: Callable[[Database, bytes], None] | None = None

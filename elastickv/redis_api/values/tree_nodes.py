@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from struct import Struct
@@ -29,6 +30,7 @@ SLOT: Final = b"s"
 _LEAF = Struct(">IBBB")
 _GENERATION = Struct(">I")
 _INNER = Struct(">BH")
+_TEXTS = Struct(">BH")
 _NARROW: Final = 1
 _WIDE: Final = 4
 """Bytes of a length."""
@@ -83,6 +85,18 @@ def leaf_record(leaf: Leaf) -> bytes:
     width, lengths = _lengths(leaf.entries)
     head = _LEAF.pack(leaf.generation, leaf.spent, width, len(leaf.entries))
     return b"".join((head, lengths, *leaf.entries))
+
+
+def pack_texts(texts: Sequence[bytes]) -> bytes:
+    """Fewer than 65536 texts: <width:1> <count:2> <lengths> <texts>."""
+    width, lengths = _lengths(texts)
+    return b"".join((_TEXTS.pack(width, len(texts)), lengths, *texts))
+
+
+def read_texts(raw: bytes, start: int) -> list[bytes]:
+    """What `pack_texts` made, from `start` to the end."""
+    width, count = _TEXTS.unpack_from(raw, start)
+    return _texts(raw, start + _TEXTS.size, width, count)
 
 
 def read_leaf(leaf: Leaf, raw: bytes) -> list[bytes]:
@@ -152,7 +166,7 @@ def _common(left: bytes, right: bytes) -> int:
     return low
 
 
-def _lengths(texts: list[bytes]) -> tuple[int, bytes]:
+def _lengths(texts: Sequence[bytes]) -> tuple[int, bytes]:
     lengths = list(map(len, texts))
     if max(lengths, default=0) < 256:
         return _NARROW, bytes(lengths)

@@ -1,0 +1,69 @@
+"""Trees of large sorted sets that stay in memory between two commands.
+
+A tree counts only while its sorted set's record is exactly the one that was stored with it. Every change of a sorted
+set gives its record a new random stamp, so a write that was undone, a batch that was lost and a change of leader are
+all noticed, and the nodes are read again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from elastickv.redis_api.values.counted_tree import CountedTree
+from elastickv.redis_api.values.tree_nodes import Leaf
+
+_ENTRY_BYTES: Final = 64
+"""Roughly what an entry costs beyond its own bytes."""
+_TYPICAL_LEAF: Final = 4096
+
+
+class TreeCache:
+    """By incarnation. Leaves are let go when they are too many, first those that were loaded first."""
+
+    __slots__ = ("_leaves", "_limit", "_size", "_trees", "_trees_limit")
+
+    def __init__(self, limit_bytes: int = 64 << 20, trees_limit: int = 4096) -> None:
+        self._trees: dict[bytes, tuple[bytes, CountedTree]] = {}
+        self._leaves: deque[tuple[Leaf, int]] = deque()
+        self._size = 0
+        self._limit = limit_bytes
+        self._trees_limit = trees_limit
+
+    def get(self, incarnation: bytes, payload: bytes) -> CountedTree | None:
+        """The tree that was put with exactly this payload. Between two calls of this, no leaf is let go."""
+        if self._size > self._limit:
+            self._trim()
+        held = self._trees.get(incarnation)
+        return held[1] if held is not None and held[0] == payload else None
+
+    def put(self, incarnation: bytes, payload: bytes, tree: CountedTree) -> None:
+        """`payload` is what the record of the sorted set now says."""
+        trees = self._trees
+        trees.pop(incarnation, None)
+        trees[incarnation] = (payload, tree)
+        if len(trees) > self._trees_limit:
+            del trees[next(iter(trees))]
+
+    def forget(self, incarnation: bytes) -> None:
+        """The tree is about to change."""
+        self._trees.pop(incarnation, None)
+
+    def clear(self) -> None:
+        self._trees.clear()
+        self._leaves.clear()
+        self._size = 0
+
+    def loaded(self, leaf: Leaf) -> None:
+        """A leaf takes up memory from now on."""
+        entries = leaf.entries or ()
+        cost = max(leaf.size_bytes + _ENTRY_BYTES * len(entries), _TYPICAL_LEAF)
+        self._leaves.append((leaf, cost))
+        self._size += cost
+
+    def _trim(self) -> None:
+        leaves = self._leaves
+        while self._size > self._limit:
+            leaf, cost = leaves.popleft()
+            leaf.entries = None
+            self._size -= cost
