@@ -42,11 +42,11 @@ def integer_between(word: bytes, low: int, high: int, error: RedisError | None =
     return number
 
 
-def positive(word: bytes, error: RedisError | None = None) -> int:
+def positive(word: bytes, error: RedisError = MUST_BE_POSITIVE) -> int:
     """Redis' getPositiveLongFromObjectOrReply: zero counts as positive, and there is one text for all that is wrong."""
-    number = integer(word, error or MUST_BE_POSITIVE)
+    number = integer(word, error)
     if number < 0:
-        raise error or MUST_BE_POSITIVE
+        raise error
     return number
 
 

@@ -14,6 +14,7 @@ from typing import Final, cast
 
 from elastickv.redis_api.commands.configuration import PARAMETERS
 from elastickv.redis_api.state import ServerState
+from elastickv.redis_api.values.counted_tree import Shape
 from tests.conformance.groups import GROUPS
 from tests.conformance.words import KEYS, Words
 from tests.kit.raw_redis import ErrorLine, RawRedis, decode
@@ -24,6 +25,7 @@ _TIMES = {b"TTL": 1, b"EXPIRETIME": 1, b"PTTL": 1000, b"PEXPIRETIME": 1000}
 """Command to its units in a second."""
 _SMALL_RECORD = 120
 """Bytes up to which ours keeps a collection in one record, in plays with low limits."""
+_SMALL_TREE = Shape(leaf_entries=4, leaf_bytes=200, slots=3, lower_children=3, upper_children=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Pair:
         ours.databases.limits.set_entries = 0
         if small:
             ours.databases.limits.inline_bytes = _SMALL_RECORD
+            ours.databases.trees.shape = _SMALL_TREE
             for name, value in _LIMITS.items():
                 store = PARAMETERS[name].store
                 assert store is not None

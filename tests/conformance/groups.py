@@ -11,6 +11,7 @@ from tests.conformance import (
     list_commands,
     set_commands,
     string_commands,
+    zset_commands,
 )
 from tests.conformance.group import Group
 
@@ -21,5 +22,6 @@ GROUPS: Final[dict[str, Group]] = {
     "hash": hash_commands.GROUP,
     "list": list_commands.GROUP,
     "set": set_commands.GROUP,
+    "sorted-set": zset_commands.GROUP,
 }
 """By the name that COMMAND DOCS gives the group."""

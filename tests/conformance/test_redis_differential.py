@@ -76,7 +76,7 @@ def mapping(flat: list[Any]) -> dict[bytes, Any]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-FLAGGED_OTHERWISE = {"wait"}
+FLAGGED_OTHERWISE = {"wait", "zrank", "zrevrank"}
 """In 7.2 than in the reference."""
 OURS = [
     command
@@ -118,7 +118,7 @@ def implied_categories(command: Command) -> set[bytes]:
     if Flag.BLOCKING in command.flags:
         implied.add(b"@blocking")
     if command.name != "object":
-        implied.add(b"@keyspace" if command.group == "generic" else b"@" + command.group.encode())
+        implied.add(b"@keyspace" if command.group == "generic" else b"@" + command.group.replace("-", "").encode())
     if Flag.WRITE in command.flags:
         implied.add(b"@write")
     # A write is never a read for ACL.

@@ -186,7 +186,7 @@ class SplitSet:
         cache = db.databases.trees
         tree = cache.get(self._incarnation, payload)
         if tree is None:
-            tree = CountedTree(db.view, prefix, rest[_STATE:], cache.loaded)
+            tree = CountedTree(db.view, prefix, rest[_STATE:], cache.loaded, cache.shape)
             cache.put(self._incarnation, payload, tree)
         self._tree = tree
 
@@ -327,7 +327,7 @@ def _split(db: Database, encoding: int, entries: Sequence[bytes]) -> bytes:
         member = entry[SCORE_BYTES:]
         put(member_key(members, member), member_value(member, entry[:SCORE_BYTES]))
     cache = db.databases.trees
-    tree = CountedTree(db.view, prefix, None, cache.loaded)
+    tree = CountedTree(db.view, prefix, None, cache.loaded, cache.shape)
     tree.fill(entries)
     payload = _split_payload(db, incarnation, len(entries), encoding, tree)
     cache.put(incarnation, payload, tree)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from elastickv.redis_api.values.counted_tree import CountedTree
+from elastickv.redis_api.values.counted_tree import DEFAULT_SHAPE, CountedTree
 from elastickv.redis_api.values.tree_nodes import Leaf
 
 _ENTRY_BYTES: Final = 64
@@ -21,7 +21,7 @@ _TYPICAL_LEAF: Final = 4096
 class TreeCache:
     """By incarnation. Leaves are let go when they are too many, first those that were loaded first."""
 
-    __slots__ = ("_leaves", "_limit", "_size", "_trees", "_trees_limit")
+    __slots__ = ("_leaves", "_limit", "_size", "_trees", "_trees_limit", "shape")
 
     def __init__(self, limit_bytes: int = 64 << 20, trees_limit: int = 4096) -> None:
         self._trees: dict[bytes, tuple[bytes, CountedTree]] = {}
@@ -29,6 +29,8 @@ class TreeCache:
         self._size = 0
         self._limit = limit_bytes
         self._trees_limit = trees_limit
+        self.shape = DEFAULT_SHAPE
+        """Of trees that are opened from now on; tests make it small."""
 
     def get(self, incarnation: bytes, payload: bytes) -> CountedTree | None:
         """The tree that was put with exactly this payload. Between two calls of this, no leaf is let go."""
