@@ -14,6 +14,7 @@ from tests.conformance.groups import GROUPS
 from tests.conformance.words import Words, cased
 
 _ALL = tuple(GROUPS)
+_TIMEOUT_LAST = frozenset((b"BLPOP", b"BRPOP", b"BZPOPMIN", b"BZPOPMAX"))
 
 
 def command(rng: Random, group: Group) -> Words:
@@ -22,7 +23,7 @@ def command(rng: Random, group: Group) -> Words:
         words = words[: rng.randint(1, len(words))]
     elif rng.random() < 0.04:
         # Not as a timeout: nobody would ever wake the reference.
-        extra = (b"x", b"", b"EX", b"GET") if words[0] in (b"BLPOP", b"BRPOP") else (b"x", b"", b"0", b"EX", b"GET")
+        extra = (b"x", b"", b"EX", b"GET") if words[0] in _TIMEOUT_LAST else (b"x", b"", b"0", b"EX", b"GET")
         words = [*words, rng.choice(extra)]
     words[0] = cased(rng, words[0])
     return words

@@ -143,6 +143,15 @@ def _mpop(rng: Random) -> Words:
     return [b"ZMPOP", *_sources(rng), side, *some(rng, lambda rng: [cased(rng, b"COUNT"), _count(rng)])]
 
 
+def _timeout(rng: Random) -> bytes:
+    """Short: the reference really waits."""
+    return rng.choice((b"0.001", b".001", b"0.0005")) if rng.random() < 0.9 else rng.choice((b"-1", b"x", b"", b"nan"))
+
+
+def _blocking_mpop(rng: Random) -> Words:
+    return [b"BZMPOP", _timeout(rng), *_mpop(rng)[1:]]
+
+
 def _draw(rng: Random) -> Words:
     words = [b"ZRANDMEMBER", key(rng)]
     if rng.random() < 0.9:
@@ -215,6 +224,8 @@ COMMANDS: tuple[Maker, ...] = (
     lambda rng: [rng.choice((b"ZPOPMIN", b"ZPOPMAX")), key(rng)],
     lambda rng: [rng.choice((b"ZPOPMIN", b"ZPOPMAX")), key(rng), _count(rng)],
     _mpop,
+    lambda rng: [rng.choice((b"BZPOPMIN", b"BZPOPMAX")), *keys(rng), _timeout(rng)],
+    _blocking_mpop,
     _union,
     _union,
     _difference,
@@ -228,7 +239,7 @@ COMMANDS: tuple[Maker, ...] = (
 
 _SCORED: Final = (
     b"ZADD ZINCRBY ZSCORE ZMSCORE ZRANGE ZREVRANGE ZRANGEBYSCORE ZREVRANGEBYSCORE ZPOPMIN ZPOPMAX ZMPOP"
-    b" ZUNION ZINTER ZDIFF"
+    b" BZPOPMIN BZPOPMAX BZMPOP ZUNION ZINTER ZDIFF"
 ).split()
 
 

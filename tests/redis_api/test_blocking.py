@@ -222,3 +222,19 @@ async def test_client_reply_off_takes_the_element_in_silence(clients: list[Clien
     other.send("LPUSH k x")
     assert clients[0].wire.take() == b""
     assert other.send("LLEN k") == b":0\r\n"
+
+
+async def test_sorted_sets_wake_too(clients: list[Client], other: Client) -> None:
+    clients[0].send("BZPOPMAX k z 0")
+    clients[1].send("BZMPOP 0 2 z k MIN COUNT 9")
+    clients[2].send("BZPOPMIN z 0")
+    assert other.send("RPUSH k a", "DEL k") == b":1\r\n:1\r\n"
+    assert [client.wire.take() for client in clients[:3]] == [b"", b"", b""], "of another type"
+    assert other.send("ZADD z 2 b 1 a 3 c") == b":3\r\n"
+    assert clients[0].wire.take() == b"*3\r\n$1\r\nz\r\n$1\r\nc\r\n$1\r\n3\r\n"
+    assert clients[1].wire.take() == (
+        b"*2\r\n$1\r\nz\r\n*2\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n*2\r\n$1\r\nb\r\n$1\r\n2\r\n"
+    )
+    assert clients[2].wire.take() == b""
+    assert other.send("ZUNIONSTORE z 1 z", "ZINCRBY z 1.5 d", "EXISTS z") == b":0\r\n$3\r\n1.5\r\n:0\r\n"
+    assert clients[2].wire.take() == b"*3\r\n$1\r\nz\r\n$1\r\nd\r\n$3\r\n1.5\r\n"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from elastickv.redis_api.argument_docs import Argument, integer, key, oneof, token
-from elastickv.redis_api.arguments import double, positive, string_to_integer
+from elastickv.redis_api.arguments import double, positive
 from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.commands.sorted_set_ranges import scored, store_result
 from elastickv.redis_api.errors import SYNTAX, WRONG_TYPE, RedisError
-from elastickv.redis_api.registry import COMMANDS, NO_KEYS, ONE_KEY, Flag, KeyFinder, Reply
+from elastickv.redis_api.registry import COMMANDS, NO_KEYS, ONE_KEY, Flag, KeySpec, Reply, counted_keys
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values.kinds import KINDS
 from elastickv.redis_api.values.records import RecordType
@@ -22,7 +22,8 @@ Scores = Mapping[bytes, float]
 
 _READ: Final = Flag.READONLY
 _STORE: Final = Flag.WRITE | Flag.DENYOOM
-_STORE_ACCESS: Final = ("OW UPDATE", "RO ACCESS")
+_SPECS: Final = (KeySpec("RO ACCESS", index=1, counted=(0, 1, 1)),)
+_STORE_SPECS: Final = (KeySpec("OW UPDATE", index=1), KeySpec("RO ACCESS", index=2, counted=(0, 1, 1)))
 _WEIGHTS: Final = integer("weight", token="WEIGHTS", optional=True, multiple=True)
 _AGGREGATE: Final = oneof("aggregate", token("SUM"), token("MIN"), token("MAX"), token="AGGREGATE", optional=True)
 _WITH_SCORES: Final = token("WITHSCORES", optional=True)
@@ -30,22 +31,6 @@ _SOURCES: Final[tuple[Argument, ...]] = (integer("numkeys"), key(multiple=True))
 _STORE_SOURCES: Final[tuple[Argument, ...]] = (key("destination"), integer("numkeys"), key("key", 1, multiple=True))
 _NOT_A_WEIGHT: Final = RedisError(b"ERR weight value is not a float")
 _NEGATIVE_LIMIT: Final = RedisError(b"ERR LIMIT can't be negative")
-
-
-def numbered_keys(at: int) -> KeyFinder:
-    """Finds keys whose number stands at `at`, right before them. A wrong number is for the command to refuse."""
-
-    def find(argv: Sequence[bytes]) -> list[bytes]:
-        count = string_to_integer(argv[at]) if at < len(argv) else None
-        if count is None or count < 1 or count > len(argv) - at - 1:
-            return []
-        return list(argv[at + 1 : at + 1 + count])
-
-    return find
-
-
-def _destination_and_keys(argv: Sequence[bytes]) -> list[bytes]:
-    return [argv[1], *numbered_keys(2)(argv)]
 
 
 def _sum(one: float, other: float) -> float:
@@ -176,11 +161,11 @@ def _stored(call: Call, result: Scores, event: bytes) -> Reply:
     arity=-3,
     flags=_READ,
     keys=NO_KEYS,
-    find_keys=numbered_keys(1),
+    find_keys=counted_keys(1),
     group="sorted-set",
     since="6.2.0",
     complexity="O(N)+O(M*log(M)) for N members in all and M in the result",
-    key_access=("RO ACCESS",),
+    key_specs=_SPECS,
     arguments=(*_SOURCES, _WEIGHTS, _AGGREGATE, _WITH_SCORES),
 )
 def zunion(call: Call) -> Reply:
@@ -194,11 +179,11 @@ def zunion(call: Call) -> Reply:
     arity=-4,
     flags=_STORE,
     keys=ONE_KEY,
-    find_keys=_destination_and_keys,
+    find_keys=counted_keys(2, 1),
     group="sorted-set",
     since="2.0.0",
     complexity="O(N)+O(M*log(M)) for N members in all and M in the result",
-    key_access=_STORE_ACCESS,
+    key_specs=_STORE_SPECS,
     arguments=(*_STORE_SOURCES, _WEIGHTS, _AGGREGATE),
 )
 def zunionstore(call: Call) -> Reply:
@@ -212,11 +197,11 @@ def zunionstore(call: Call) -> Reply:
     arity=-3,
     flags=_READ,
     keys=NO_KEYS,
-    find_keys=numbered_keys(1),
+    find_keys=counted_keys(1),
     group="sorted-set",
     since="6.2.0",
     complexity="O(N)+O(M*log(M)) for N members in all and M in the result",
-    key_access=("RO ACCESS",),
+    key_specs=_SPECS,
     arguments=(*_SOURCES, _WEIGHTS, _AGGREGATE, _WITH_SCORES),
 )
 def zinter(call: Call) -> Reply:
@@ -230,11 +215,11 @@ def zinter(call: Call) -> Reply:
     arity=-4,
     flags=_STORE,
     keys=ONE_KEY,
-    find_keys=_destination_and_keys,
+    find_keys=counted_keys(2, 1),
     group="sorted-set",
     since="2.0.0",
     complexity="O(N)+O(M*log(M)) for N members in all and M in the result",
-    key_access=_STORE_ACCESS,
+    key_specs=_STORE_SPECS,
     arguments=(*_STORE_SOURCES, _WEIGHTS, _AGGREGATE),
 )
 def zinterstore(call: Call) -> Reply:
@@ -248,11 +233,11 @@ def zinterstore(call: Call) -> Reply:
     arity=-3,
     flags=_READ,
     keys=NO_KEYS,
-    find_keys=numbered_keys(1),
+    find_keys=counted_keys(1),
     group="sorted-set",
     since="7.0.0",
     complexity="O(N) for N members in all",
-    key_access=("RO ACCESS",),
+    key_specs=_SPECS,
     arguments=(*_SOURCES, integer("limit", token="LIMIT", optional=True)),
 )
 def zintercard(call: Call) -> Reply:
@@ -267,11 +252,11 @@ def zintercard(call: Call) -> Reply:
     arity=-3,
     flags=_READ,
     keys=NO_KEYS,
-    find_keys=numbered_keys(1),
+    find_keys=counted_keys(1),
     group="sorted-set",
     since="6.2.0",
     complexity="O(N)+O(M*log(M)) for N members in all and M in the result",
-    key_access=("RO ACCESS",),
+    key_specs=_SPECS,
     arguments=(*_SOURCES, _WITH_SCORES),
 )
 def zdiff(call: Call) -> Reply:
@@ -285,11 +270,11 @@ def zdiff(call: Call) -> Reply:
     arity=-4,
     flags=_STORE,
     keys=ONE_KEY,
-    find_keys=_destination_and_keys,
+    find_keys=counted_keys(2, 1),
     group="sorted-set",
     since="6.2.0",
     complexity="O(N)+O(M*log(M)) for N members in all and M in the result",
-    key_access=_STORE_ACCESS,
+    key_specs=_STORE_SPECS,
     arguments=_STORE_SOURCES,
 )
 def zdiffstore(call: Call) -> Reply:

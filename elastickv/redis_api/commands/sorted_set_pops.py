@@ -1,21 +1,21 @@
-"""Sorted sets: what takes the lowest or highest members away, and what draws or walks through members."""
+"""Sorted sets: what takes the lowest or highest members away or waits for them, what draws members or walks through."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from elastickv.redis_api import scan_options
-from elastickv.redis_api.argument_docs import block, integer, key, oneof, token
-from elastickv.redis_api.arguments import INT64_MAX, MOST_DRAWS, draw_count, integer_between, positive
-from elastickv.redis_api.commands.sorted_set_algebra import numbered_keys
+from elastickv.redis_api.argument_docs import Argument, block, integer, key, oneof, token, word
+from elastickv.redis_api.arguments import INT64_MAX, MOST_DRAWS, draw_count, integer_between, positive, timeout_seconds
 from elastickv.redis_api.commands.sorted_set_ranges import scored
 from elastickv.redis_api.commands.sorted_sets import close_set
 from elastickv.redis_api.errors import OUT_OF_RANGE, SYNTAX, RedisError
-from elastickv.redis_api.registry import COMMANDS, NO_KEYS, ONE_KEY, Flag, Reply
+from elastickv.redis_api.registry import COMMANDS, NO_KEYS, ONE_KEY, Flag, KeySpan, KeySpec, Reply, counted_keys
 from elastickv.redis_api.replies import NULL_ARRAY, format_double
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values import sorted_sets
-from elastickv.redis_api.values.score_keys import member_of, score_of
+from elastickv.redis_api.values.records import RecordType
+from elastickv.redis_api.values.score_keys import SCORE_BYTES, member_of, score_of
 from elastickv.redis_api.values.sorted_sets import SKIPLIST, SortedSet
 
 _BAD_NUMKEYS: Final = RedisError(b"ERR numkeys should be greater than 0")
@@ -30,7 +30,7 @@ def pop(call: Call, name: bytes, found: SortedSet, count: int, *, highest: bool)
     if count == 1:
         place = size - 1 if highest else 0
         entries = found.slice(place, place + 1)
-        found.drop(member_of(entries[0]), entries[0][:8])
+        found.drop(member_of(entries[0]), entries[0][:SCORE_BYTES])
     elif highest:
         entries = found.cut(size - count, size)
         entries.reverse()
@@ -86,8 +86,67 @@ def zpopmax(call: Call) -> Reply:
     return _pop(call, highest=True)
 
 
-def read_mpop(argv: list[bytes], at: int) -> tuple[list[bytes], bool, int]:
-    """(keys, highest, count) from the words of ZMPOP; `at` is where the number of keys stands."""
+def _pop_first(call: Call, names: list[bytes], count: int, *, highest: bool) -> tuple[bytes, list[bytes]] | None:
+    """Pop from the first key that has members; None when none has."""
+    for name in names:
+        found = sorted_sets.find(call.db, name)
+        if found is not None:
+            return name, pop(call, name, found, count, highest=highest)
+    return None
+
+
+def _blocking_pop(call: Call, *, highest: bool) -> Reply:
+    argv = call.argv
+    timeout = timeout_seconds(argv[-1], call.now_ms)
+    names = argv[1:-1]
+    popped = _pop_first(call, names, 1, highest=highest)
+    if popped is None:
+        return call.block(names, RecordType.ZSET, timeout)
+    name, [entry] = popped
+    return [name, member_of(entry), score_of(entry)]
+
+
+_BLOCKING: Final = Flag.WRITE | Flag.NOSCRIPT | Flag.BLOCKING | Flag.FAST
+_FLOAT_TIMEOUT: Final = (("6.0.0", "The timeout may have a fraction."),)
+
+
+@COMMANDS.command(
+    "bzpopmin",
+    arity=-3,
+    flags=_BLOCKING,
+    keys=KeySpan(1, -2, 1),
+    group="sorted-set",
+    since="5.0.0",
+    complexity="O(log(N)) in a set of N members",
+    key_access=("RW ACCESS DELETE",),
+    history=_FLOAT_TIMEOUT,
+    arguments=(key(multiple=True), word("timeout", "double")),
+)
+def bzpopmin(call: Call) -> Reply:
+    """Removes the member with the lowest score from the first sorted set that has one; waits if none has."""
+    return _blocking_pop(call, highest=False)
+
+
+@COMMANDS.command(
+    "bzpopmax",
+    arity=-3,
+    flags=_BLOCKING,
+    keys=KeySpan(1, -2, 1),
+    group="sorted-set",
+    since="5.0.0",
+    complexity="O(log(N)) in a set of N members",
+    key_access=("RW ACCESS DELETE",),
+    history=_FLOAT_TIMEOUT,
+    arguments=(key(multiple=True), word("timeout", "double")),
+)
+def bzpopmax(call: Call) -> Reply:
+    """Removes the member with the highest score from the first sorted set that has one; waits if none has."""
+    return _blocking_pop(call, highest=True)
+
+
+def _pop_many(call: Call, at: int, timeout_at: int = 0) -> Reply:
+    """ZMPOP with the number of keys at the word `at`; with a timeout somewhere, it blocks."""
+    argv = call.argv
     numkeys = integer_between(argv[at], 1, INT64_MAX, _BAD_NUMKEYS)
     where = at + numkeys + 1
     if where >= len(argv):
@@ -102,16 +161,21 @@ def read_mpop(argv: list[bytes], at: int) -> tuple[list[bytes], bool, int]:
             raise SYNTAX
         count = integer_between(argv[rest + 1], 1, INT64_MAX, _BAD_COUNT)
         rest += 2
-    return argv[at + 1 : where], highest, count or 1
+    timeout = timeout_seconds(argv[timeout_at], call.now_ms) if timeout_at else 0
+    names = argv[at + 1 : where]
+    popped = _pop_first(call, names, count or 1, highest=highest)
+    if popped is None:
+        return call.block(names, RecordType.ZSET, timeout) if timeout_at else NULL_ARRAY
+    name, entries = popped
+    return [name, [[member_of(entry), score_of(entry)] for entry in entries]]
 
 
-def pop_first(call: Call, names: list[bytes], highest: bool, count: int) -> tuple[bytes, list[bytes]] | None:
-    """Pop from the first key that has members; None when none has."""
-    for name in names:
-        found = sorted_sets.find(call.db, name)
-        if found is not None:
-            return name, pop(call, name, found, count, highest=highest)
-    return None
+_POP_MANY: Final[tuple[Argument, ...]] = (
+    integer("numkeys"),
+    key(multiple=True),
+    oneof("where", token("MIN"), token("MAX")),
+    integer("count", token="COUNT", optional=True),
+)
 
 
 @COMMANDS.command(
@@ -119,26 +183,33 @@ def pop_first(call: Call, names: list[bytes], highest: bool, count: int) -> tupl
     arity=-4,
     flags=Flag.WRITE,
     keys=NO_KEYS,
-    find_keys=numbered_keys(1),
+    find_keys=counted_keys(1),
     group="sorted-set",
     since="7.0.0",
     complexity="O(K) + O(M*log(N)) for K keys, and M members of a set of N",
-    key_access=("RW ACCESS DELETE",),
-    arguments=(
-        integer("numkeys"),
-        key(multiple=True),
-        oneof("where", token("MIN"), token("MAX")),
-        integer("count", token="COUNT", optional=True),
-    ),
+    key_specs=(KeySpec("RW ACCESS DELETE", index=1, counted=(0, 1, 1)),),
+    arguments=_POP_MANY,
 )
 def zmpop(call: Call) -> Reply:
-    """Removes members with the lowest or highest scores from the first of several sorted sets that has any."""
-    popped = pop_first(call, *read_mpop(call.argv, 1))
-    return NULL_ARRAY if popped is None else mpop_reply(*popped)
+    """Removes members with the lowest or highest scores from the first sorted set that has any."""
+    return _pop_many(call, 1)
 
 
-def mpop_reply(name: bytes, entries: list[bytes]) -> Reply:
-    return [name, [[member_of(entry), score_of(entry)] for entry in entries]]
+@COMMANDS.command(
+    "bzmpop",
+    arity=-5,
+    flags=Flag.WRITE | Flag.BLOCKING,
+    keys=NO_KEYS,
+    find_keys=counted_keys(2),
+    group="sorted-set",
+    since="7.0.0",
+    complexity="O(K) + O(M*log(N)) for K keys, and M members of a set of N",
+    key_specs=(KeySpec("RW ACCESS DELETE", index=2, counted=(0, 1, 1)),),
+    arguments=(word("timeout", "double"), *_POP_MANY),
+)
+def bzmpop(call: Call) -> Reply:
+    """Removes members with the lowest or highest scores from the first sorted set that has any; waits if none has."""
+    return _pop_many(call, 2, timeout_at=1)
 
 
 @COMMANDS.command(

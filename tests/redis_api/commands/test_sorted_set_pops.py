@@ -57,6 +57,22 @@ def test_zmpop_says_no(redis: RedisCalls, words: tuple[Word, ...], error: bytes)
     assert redis.error("ZMPOP", *words) == error
 
 
+def test_bzpopmin_bzpopmax(redis: RedisCalls) -> None:
+    assert redis.run("BZPOPMIN", "none", "z", 0) == [b"z", b"a", 1.0]
+    assert redis.run("BZPOPMAX", "z", "0.5") == [b"z", b"d", 4.0]
+    assert redis.wire([b"BZPOPMIN", b"none", b"0.01"], 2) == b"*-1\r\n"
+    assert redis.error("BZPOPMIN", "z", -1) == b"ERR timeout is negative"
+    assert redis.error("BZPOPMIN", "z", "x") == b"ERR timeout is not a float or out of range"
+    assert redis.run("ZCARD", "z") == 2
+
+
+def test_bzmpop(redis: RedisCalls) -> None:
+    assert redis.run("BZMPOP", 0, 2, "none", "z", "MAX", "COUNT", 2) == [b"z", [[b"d", 4.0], [b"c", 3.0]]]
+    assert redis.wire([b"BZMPOP", b"0.01", b"1", b"none", b"MIN"], 3) == b"_\r\n"
+    assert redis.error("BZMPOP", 0, 1, "z", "LEFT") == SYNTAX
+    assert redis.error("BZMPOP", "x", 1, "z", "MIN") == b"ERR timeout is not a float or out of range"
+
+
 def test_zrandmember(redis: RedisCalls) -> None:
     members = {b"a", b"b", b"c", b"d"}
     assert {redis.run("ZRANDMEMBER", "z") for _ in range(100)} == members

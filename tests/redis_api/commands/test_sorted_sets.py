@@ -57,6 +57,8 @@ def test_arity(redis: RedisCalls, name: str) -> None:
         ("ZPOPMIN", "s"),
         ("ZPOPMAX", "s", 2),
         ("ZMPOP", 2, "none", "s", "MIN"),
+        ("BZPOPMIN", "none", "s", 1),
+        ("BZMPOP", 1, 2, "none", "s", "MAX"),
         ("ZRANDMEMBER", "s"),
         ("ZSCAN", "s", 0),
         ("ZUNION", 2, "z", "s"),
