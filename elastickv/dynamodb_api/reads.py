@@ -203,12 +203,16 @@ class Page:
         paths: Sequence[Path] | None,
         holds: Holds | None,
         filtered: Sequence[str],
+        *,
+        shape: Callable[[Item, Sequence[Path]], Item] = project,
     ) -> None:
-        """`paths`: the projection; `holds`: the filter; `filtered`: attributes that the filter looks at."""
+        """`paths`: the projection; `holds`: the filter; `filtered`: attributes that the filter looks at; `shape`: how
+        a projected item is put together."""
         self.source = source
         self.request = request
         self.paths = paths
         self.holds = holds
+        self.shape = shape
         select = request.get("Select")
         self.count_only = select == "COUNT"
         shown = source.shown
@@ -265,7 +269,7 @@ class Page:
 
     def _wanted(self, record: bytes, visible: Item) -> Any:
         if self.paths is not None:
-            return project(visible, self.paths)
+            return self.shape(visible, self.paths)
         return records.fragment(record) if self.whole else visible
 
     def answer(self) -> dict[str, Any]:

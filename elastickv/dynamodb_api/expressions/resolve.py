@@ -504,3 +504,40 @@ def projection(text: str, names: Names | None) -> Prepared[Projection]:
         return Prepared(Projection(tuple(paths)), frozenset(walk.names), frozenset(), tuple(paths))
 
     return _prepare("ProjectionExpression", text, names, None, make)
+
+
+# trees that were not made from an expression's text (PartiQL): the same judgement, without placeholders and reserved
+# words
+
+
+def judged_condition(tree: Condition, values: Values) -> Test:
+    """Something to ask items. ValidationException, with nothing in front of the sentence."""
+    walk = _PlainConditionWalk(None, values)
+    resolved = walk.condition(tree)
+    try:
+        walk.conclude("unknown function", "misused function", "operand")
+    except ExpressionError as error:
+        raise ValidationException(error.message) from None
+    return condition_test(resolved)
+
+
+def judge_update(tree: Update, values: Values) -> None:
+    """ValidationException when the update makes no sense, whatever the item is."""
+    walk = _PlainUpdateWalk(None, values)
+    walk.update(tree)
+    try:
+        walk.conclude("unknown function", "section", "overlap", "conflict", "operand", "count", "type")
+    except ExpressionError as error:
+        raise ValidationException(error.message) from None
+
+
+class _PlainConditionWalk(_ConditionWalk):
+    def path(self, path: Path) -> Path:
+        self.paths.append(path)
+        return path
+
+
+class _PlainUpdateWalk(_UpdateWalk):
+    def path(self, path: Path) -> Path:
+        self.paths.append(path)
+        return path

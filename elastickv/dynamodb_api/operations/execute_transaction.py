@@ -1,0 +1,147 @@
+"""ExecuteTransaction (PartiQL)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from elastickv.dynamodb_api import records, transactions
+from elastickv.dynamodb_api.capacity import Consumed, read_units, wanted
+from elastickv.dynamodb_api.errors import (
+    ConditionalCheckFailedException,
+    DuplicateItemException,
+    TransactionCanceledException,
+    ValidationException,
+)
+from elastickv.dynamodb_api.item_shapes import ON_CONDITION_FAILURE, returns_item
+from elastickv.dynamodb_api.operations.execute_statement import PARAMETERS, STATEMENT
+from elastickv.dynamodb_api.partiql.parser import parse
+from elastickv.dynamodb_api.partiql.reading import one_row
+from elastickv.dynamodb_api.partiql.statements import Change, Delete, Exists, Insert, Select, Statement
+from elastickv.dynamodb_api.partiql.writing import Plan, execute, plan
+from elastickv.dynamodb_api.registry import Call, operation
+from elastickv.dynamodb_api.shapes import RETURN_CONSUMED_CAPACITY, ListOf, Shape, String, Struct, required
+
+_NO_KEY: Final = "Select statements within ExecuteTransaction must specify the primary key in the where clause."
+Request = dict[str, Any]
+
+
+@operation(
+    "ExecuteTransaction",
+    shape=Shape(
+        ReturnConsumedCapacity=RETURN_CONSUMED_CAPACITY,
+        ClientRequestToken=String(min=1, max=36),
+        TransactStatements=required(
+            ListOf(
+                Struct(
+                    "ParameterizedStatement",
+                    Statement=required(STATEMENT),
+                    Parameters=PARAMETERS,
+                    ReturnValuesOnConditionCheckFailure=ON_CONDITION_FAILURE,
+                ),
+                min=1,
+                max=transactions.MAX_ACTIONS,
+            )
+        ),
+    ),
+)
+def execute_transaction(call: Call) -> dict[str, Any]:
+    """Run up to a hundred PartiQL statements, all or none: either only reads, or writes and EXISTS."""
+    requests: list[Request] = call.request["TransactStatements"]
+    token = call.request.get("ClientRequestToken")
+    digest = transactions.fingerprint(list(requests)) if token is not None else b""
+    statements = [_parsed(number, request) for number, request in enumerate(requests)]
+    reads = [one for one in statements if isinstance(one, Select)]
+    if reads and len(reads) < len(statements):
+        raise ValidationException("ExecuteTransaction can not have both read and write statements.")
+    if reads:
+        return _read(call, reads)
+    plans = [_planned(call, number, one) for number, one in enumerate(statements)]
+    transactions.check_distinct(one.place for one in plans)
+    if token is not None and transactions.done_before(call.view, token, digest, call.now_ms):
+        return _repeated(call, plans)
+    answer = _write(call, requests, plans)
+    if token is not None:
+        transactions.remember(call.view, token, digest, call.now_ms)
+    return answer
+
+
+def _failed(number: int, error: ValidationException) -> ValidationException:
+    return ValidationException(f"Validation failed in TransactStatements[{number}]: {error.message}")
+
+
+def _parsed(number: int, request: Request) -> Statement:
+    try:
+        statement = parse(request["Statement"], request.get("Parameters", ()))
+        if isinstance(statement, Change | Delete) and statement.returning:
+            raise ValidationException("RETURNING clause is not supported in ExecuteTransaction.")
+        if isinstance(statement, Select) and statement.index:
+            raise ValidationException("Reads on indices are not supported within transactions.")
+    except ValidationException as error:
+        raise _failed(number, error) from None
+    return statement
+
+
+def _planned(call: Call, number: int, statement: Statement) -> Plan:
+    assert isinstance(statement, Insert | Change | Delete | Exists)
+    try:
+        return plan(call.view, statement)
+    except ValidationException as error:
+        raise _failed(number, error) from None
+
+
+def _read(call: Call, statements: list[Select]) -> dict[str, Any]:
+    rows = []
+    for number, statement in enumerate(statements):
+        try:
+            rows.append(one_row(call.view, statement, _NO_KEY))
+        except ValidationException as error:
+            raise _failed(number, error) from None
+    transactions.check_distinct(row.place for row in rows)
+    if sum(row.size for row in rows) > transactions.MAX_BYTES:
+        raise ValidationException(transactions.TOO_LARGE)
+    consumed: dict[str, Consumed] = {}
+    for row in rows:
+        cost = consumed.setdefault(row.table.name, Consumed(row.table.name, transaction=True))
+        cost.read(2 * read_units(row.size, True))
+    responses = [{} if row.shown is None else {"Item": row.shown} for row in rows]
+    return _answer(call, responses, consumed)
+
+
+def _write(call: Call, requests: list[Request], plans: list[Plan]) -> dict[str, Any]:
+    consumed: dict[str, Consumed] = {}
+    reasons: list[dict[str, Any]] = []
+    for request, planned in zip(requests, plans, strict=True):
+        table = planned.table
+        try:
+            change = execute(call.view, planned, return_item=returns_item(request))
+        except DuplicateItemException as error:
+            reasons.append({"Code": "DuplicateItem", "Message": error.message})
+            continue
+        except (ConditionalCheckFailedException, ValidationException) as error:
+            reasons.append(transactions.reason_of(error))
+            continue
+        reasons.append(transactions.reason_of(None))
+        cost = consumed.setdefault(table.name, Consumed(table.name, transaction=True))
+        old = change.old if table.indexes else None
+        cost.write(table, old, change.old_size, change.new, change.new_size)
+    if any(reason["Code"] != "None" for reason in reasons):
+        raise TransactionCanceledException(reasons)
+    return _answer(call, [{} for _ in plans], consumed)
+
+
+def _repeated(call: Call, plans: list[Plan]) -> dict[str, Any]:
+    """The answer to a request that was executed before: it costs what reading its items does."""
+    consumed: dict[str, Consumed] = {}
+    for planned in plans:
+        record = call.view.get(planned.place)
+        cost = consumed.setdefault(planned.table.name, Consumed(planned.table.name, transaction=True))
+        cost.read(2 * read_units(records.size(record) if record is not None else 0, True))
+    return _answer(call, [{} for _ in plans], consumed)
+
+
+def _answer(call: Call, responses: list[dict[str, Any]], consumed: dict[str, Consumed]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"Responses": responses}
+    mode = wanted(call.request)
+    if mode:
+        answer["ConsumedCapacity"] = [cost.answer(mode) for cost in consumed.values()]
+    return answer

@@ -1,0 +1,208 @@
+"""SELECT, run on a view: a query of the partitions that the WHERE clause names, else a scan, with the whole clause as
+filter.
+
+A page ends where one of Query or Scan would; the token for the next one holds the key of the last item that was looked
+at (and which of the partitions it was in), and a digest of the statement that it belongs to.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from elastickv.dynamodb_api import records, schema, tables
+from elastickv.dynamodb_api.attributes import INVALID, Item, Key, order
+from elastickv.dynamodb_api.errors import ApiError, ValidationException
+from elastickv.dynamodb_api.expressions.nodes import Path
+from elastickv.dynamodb_api.expressions.paths import lookup
+from elastickv.dynamodb_api.expressions.resolve import judged_condition
+from elastickv.dynamodb_api.items import item_key
+from elastickv.dynamodb_api.key_conditions import KeyRange, key_range
+from elastickv.dynamodb_api.partiql import keys
+from elastickv.dynamodb_api.partiql.statements import Select
+from elastickv.dynamodb_api.reads import Page, Source, check_projected, check_start_table_key
+from elastickv.dynamodb_api.tables import Table
+from elastickv.dynamodb_api.writes import Holds
+from elastickv.kv.keyspace import prefix_end
+from elastickv.kv.view import View
+
+BAD_TOKEN: Final = "Invalid NextToken"
+
+
+def named(item: Item, paths: Sequence[Path]) -> Item:
+    """A row: each path under its last name, as SELECT shows it."""
+    row: Item = {}
+    for number, path in enumerate(paths, 1):
+        value = lookup(item, path.steps)
+        if value is not None:
+            last = path.steps[-1]
+            row[last if isinstance(last, str) else f"_{number}"] = value
+    return row
+
+
+class Reading:
+    """One page of a SELECT."""
+
+    def __init__(self, view: View, statement: Select, request: Mapping[str, Any]) -> None:
+        """`request`: Limit, ConsistentRead, NextToken, ReturnConsumedCapacity and what the token must belong to."""
+        self.statement = statement
+        self.request = request
+        self.table = tables.table(view, statement.table)
+        self.source = _source(view, self.table, statement, request)
+        self.partitions = keys.partitions(statement.where, self.source.keys[0], statement.values)
+        self.reverse = self._order()
+        where = statement.where
+        self.holds: Holds | None = None
+        if where is not None:
+            test, values = judged_condition(where, statement.values), statement.values
+            self.holds = lambda item: test(item, values)
+        self._check_shown()
+
+    def _check_shown(self) -> None:
+        statement, source = self.statement, self.source
+        chosen = [str(path.steps[0]) for path in statement.paths or ()]
+        check_projected(source, {}, chosen, ())
+        if self.partitions is not None and source.shown is not None and source.index is not None:
+            hidden = [name for name in keys.mentioned(statement.where) if name not in source.shown]
+            if hidden:
+                raise ValidationException(
+                    f"{INVALID}Secondary index {source.index.name} does not project one or more filter attributes: "
+                    f"[{', '.join(hidden)}]"
+                )
+
+    def _order(self) -> bool:
+        """ORDER BY held against the keys; whether it is from the top down."""
+        ordering = self.statement.order
+        if not ordering:
+            return False
+        if self.statement.where is None:
+            raise ValidationException("Must have WHERE clause in the statement when using ORDER BY clause.")
+        if self.partitions is None:
+            raise ValidationException(
+                "Must have at least one non-optional hash key condition in WHERE clause when using ORDER BY clause."
+            )
+        names = [attribute.name for attribute in self.source.keys]
+        for name, _ in ordering:
+            if name not in names:
+                raise ValidationException(
+                    f"Variable reference {name} in ORDER BY clause must be part of the primary key"
+                )
+        directions = dict(ordering)
+        if names[0] in directions:
+            self.partitions.sort(key=order, reverse=directions[names[0]])
+        return len(names) > 1 and directions.get(names[1], False)
+
+    def _ranges(self) -> list[KeyRange]:
+        source = self.source
+        if self.partitions is None:
+            return [KeyRange(source.prefix, prefix_end(source.prefix), None)]
+        first, second = source.keys[0], source.keys[1] if len(source.keys) > 1 else None
+        condition = None
+        if second is not None:
+            condition = keys.sort_condition(self.statement.where, second, self.statement.values)
+        for value in self.partitions:
+            schema.check_key_value(value, first, True)
+        return [
+            key_range(source.prefix, value, second.name if second is not None else "", condition)
+            for value in self.partitions
+        ]
+
+    def read(self) -> dict[str, Any]:
+        """The answer: Items, NextToken and LastEvaluatedKey where there is more, ConsumedCapacity when asked for."""
+        ranges = self._ranges()
+        number, after = self._begin(len(ranges))
+        page = Page(self.source, self.request, self.statement.paths, self.holds, (), shape=named)
+        reached = [number]
+        # What a folded sort key brings too much is left out by the filter, which asks the whole clause.
+        page.read(self._walk(ranges, number, after, reached))
+        answer: dict[str, Any] = {"Items": page.items}
+        if page.last is not None:
+            answer["NextToken"] = self._token(reached[0], page.last)
+            answer["LastEvaluatedKey"] = page.last
+        mode = self.request.get("ReturnConsumedCapacity", "NONE")
+        if mode != "NONE":
+            answer["ConsumedCapacity"] = page.consumed(mode)
+        return answer
+
+    def _walk(
+        self, ranges: list[KeyRange], number: int, after: Key | None, reached: list[int]
+    ) -> Iterator[tuple[bytes, bytes]]:
+        for position in range(number, len(ranges)):
+            reached[0] = position
+            one = ranges[position]
+            yield from self.source.walk(one.start, one.end, reverse=self.reverse, after=after)
+            after = None
+
+    # tokens
+
+    def _digest(self) -> str:
+        statement = [self.request["Statement"], self.request.get("Parameters", ())]
+        return blake2b(orjson.dumps(statement), digest_size=12).hexdigest()
+
+    def _token(self, number: int, last: Key) -> str:
+        return urlsafe_b64encode(orjson.dumps([self._digest(), number, last])).decode()
+
+    def _begin(self, ranges: int) -> tuple[int, Key | None]:
+        token = self.request.get("NextToken")
+        if token is None:
+            return 0, None
+        try:
+            digest, number, last = orjson.loads(urlsafe_b64decode(token))
+            fits = digest == self._digest() and 0 <= number < ranges and set(last) == set(self.source.start_names)
+        except (ValueError, TypeError):
+            raise ValidationException(BAD_TOKEN) from None
+        if not fits:
+            raise ValidationException(BAD_TOKEN)
+        try:
+            check_start_table_key(self.source, last)
+            self.source.place(last)
+        except (ApiError, KeyError, AssertionError):
+            raise ValidationException(BAD_TOKEN) from None
+        return number, last
+
+
+def _source(view: View, table: Table, statement: Select, request: Mapping[str, Any]) -> Source:
+    if not statement.index:
+        return Source(view, table, {})
+    index = table.indexes.get(statement.index)
+    if index is None:
+        raise ValidationException("The table does not have the specified index")
+    if not index.local and request.get("ConsistentRead"):
+        raise ValidationException("Strongly consistent read is not supported on Global Secondary Indexes")
+    return Source(view, table, {"IndexName": statement.index})
+
+
+@dataclass(slots=True)
+class Row:
+    """What a SELECT that names a whole primary key has found."""
+
+    table: Table
+    place: bytes
+    size: int
+    """Bytes of the item; 0 when it is not there."""
+    shown: Any
+    """The item as SELECT shows it; None when it is not there or not meant."""
+
+
+def one_row(view: View, statement: Select, missing: str) -> Row:
+    """A SELECT in a batch or transaction; `missing` is what is said when it does not name the whole primary key."""
+    table = tables.table(view, statement.table)
+    found = None if statement.index else keys.item_key(statement.where, table.keys, statement.values)
+    if found is None or statement.where is None:
+        raise ValidationException(missing)
+    schema.check_key(table, found[0])
+    test = judged_condition(statement.where, statement.values)
+    place = item_key(table, found[0])
+    record = view.get(place)
+    if record is None:
+        return Row(table, place, 0, None)
+    row = Row(table, place, records.size(record), None)
+    item = records.decode(record)
+    if test(item, statement.values):
+        row.shown = records.fragment(record) if statement.paths is None else named(item, statement.paths)
+    return row

@@ -1,0 +1,320 @@
+"""Throughput and latency of the DynamoDB door beside moto's server and dynalite, in one run, as ratios.
+
+    python -m tests.bench.bench_dynamodb [--seconds 3] [--rounds 3] [--nodes 1 3] [--clients 50]
+
+GetItem, PutItem (1 KB) and Query (10 items) against the leader, with --clients connections that each have one request
+in flight. Ours is replicated and on disk before it answers; both others keep everything in memory. dynalite comes from
+npm (`npm install dynalite`) into a temporary directory, and is left out where there is no npm. Machines are noisy, so
+the servers take turns, round by round, and the figure is the median of the rounds. Asserts nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httptools
+import orjson
+import pytest
+import uvloop
+
+from tests.kit.dynamo_door import client
+from tests.kit.local_cluster import LocalCluster
+
+TABLE = "bench"
+PARTITIONS, SORTED = 1000, 10
+FILLER = "x" * 1000
+
+AUTHORIZATION = (
+    "AWS4-HMAC-SHA256 Credential=bench/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, "
+    "Signature=0000000000000000000000000000000000000000000000000000000000000000"
+)
+"""None of the three checks it, but dynalite and moto want to see one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    name: str
+    operation: str
+    request: Callable[[random.Random], dict[str, Any]]
+
+
+def _item(rng: random.Random) -> dict[str, Any]:
+    return {"p": {"S": f"p{rng.randrange(PARTITIONS)}"}, "s": {"N": str(rng.randrange(SORTED))}, "v": {"S": FILLER}}
+
+
+LOADS = (
+    Load("PutItem", "PutItem", lambda rng: {"TableName": TABLE, "Item": _item(rng)}),
+    Load(
+        "GetItem",
+        "GetItem",
+        lambda rng: {"TableName": TABLE, "Key": {key: _item(rng)[key] for key in ("p", "s")}, "ConsistentRead": True},
+    ),
+    Load(
+        "Query (10)",
+        "Query",
+        lambda rng: {
+            "TableName": TABLE,
+            "KeyConditionExpression": "p = :p",
+            "ExpressionAttributeValues": {":p": {"S": f"p{rng.randrange(PARTITIONS)}"}},
+            "Limit": 10,
+        },
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    name: str
+    address: Callable[[], tuple[str, int]]
+
+
+class _Client(asyncio.Protocol):
+    """One connection with one request in flight; it connects again where the server hangs up after each answer."""
+
+    def __init__(self, load: _Running) -> None:
+        self.load = load
+        self.transport: Any = None
+        self.started = 0.0
+        self.parser: httptools.HttpResponseParser | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.send()
+
+    def send(self) -> None:
+        if self.load.over():
+            self.transport.close()
+            return
+        self.parser = httptools.HttpResponseParser(self)
+        self.started = time.perf_counter()
+        self.transport.write(self.load.request())
+
+    def data_received(self, data: bytes) -> None:
+        assert self.parser is not None
+        self.parser.feed_data(data)
+
+    def on_message_complete(self) -> None:
+        assert self.parser is not None
+        self.load.latencies.append(time.perf_counter() - self.started)
+        if self.parser.get_status_code() != 200:
+            self.load.failed += 1
+        if self.parser.should_keep_alive():
+            self.load.loop.call_soon(self.send)
+        else:
+            self.transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.load.over():
+            self.load.gone()
+        else:
+            self.load.connect()
+
+
+class _Running:
+    def __init__(self, address: tuple[str, int], requests: list[bytes], clients: int, seconds: float) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.address = address
+        self.requests = requests
+        self.clients = clients
+        self.latencies: list[float] = []
+        self.failed = 0
+        self._next = 0
+        self._end = time.perf_counter() + seconds
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._left = clients
+        self.finished = asyncio.Event()
+
+    def request(self) -> bytes:
+        self._next = (self._next + 1) % len(self.requests)
+        return self.requests[self._next]
+
+    def over(self) -> bool:
+        return time.perf_counter() >= self._end
+
+    def connect(self) -> None:
+        task = self.loop.create_task(self._connect())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self) -> None:
+        await self.loop.create_connection(lambda: _Client(self), *self.address)
+
+    def gone(self) -> None:
+        self._left -= 1
+        if not self._left:
+            self.finished.set()
+
+
+def _http(operation: str, request: dict[str, Any]) -> bytes:
+    body = orjson.dumps(request)
+    lines = [
+        "POST / HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: identity\r\nUser-Agent: bench\r\n",
+        "Content-Type: application/x-amz-json-1.0\r\nX-Amz-Date: 20260101T000000Z\r\n",
+        f"X-Amz-Target: DynamoDB_20120810.{operation}\r\nAuthorization: {AUTHORIZATION}\r\n",
+        f"Content-Length: {len(body)}\r\n\r\n",
+    ]
+    return "".join(lines).encode() + body
+
+
+def measure(address: tuple[str, int], load: Load, clients: int, seconds: float) -> Figures:
+    rng = random.Random(1)
+    requests = [_http(load.operation, load.request(rng)) for _ in range(5000)]
+
+    async def run() -> Figures:
+        running = _Running(address, requests, clients, seconds)
+        started = time.perf_counter()
+        for _ in range(clients):
+            running.connect()
+        await running.finished.wait()
+        spent = time.perf_counter() - started
+        taken = sorted(running.latencies)
+        if running.failed:
+            print(f"   {running.failed} of {len(taken)} {load.name} failed at {address}")
+        return Figures(len(taken) / spent, statistics.median(taken) * 1000, taken[int(len(taken) * 0.99)] * 1000)
+
+    return uvloop.run(run())
+
+
+# the servers
+
+
+@contextmanager
+def _process(name: str, command: list[str], address: tuple[str, int], **options: Any) -> Iterator[Target]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+    try:
+        for _ in range(200):
+            try:
+                client(f"http://{address[0]}:{address[1]}").list_tables()
+                break
+            except Exception:  # whatever a server says that is only starting
+                time.sleep(0.1)
+        yield Target(name, lambda: address)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@contextmanager
+def targets(sizes: list[int]) -> Iterator[list[Target]]:
+    with ExitStack() as stack:
+        found = []
+        moto = [str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", "8190"]
+        found.append(stack.enter_context(_process("moto", moto, ("127.0.0.1", 8190))))
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        dynalite = install_dynalite(root)
+        if dynalite is not None:
+            command = ["node", str(dynalite), "--host", "127.0.0.1", "--port", "8191", "--createTableMs", "0"]
+            found.append(stack.enter_context(_process("dynalite", command, ("127.0.0.1", 8191))))
+        for size in sizes:
+            root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            cluster = stack.enter_context(LocalCluster(root, nodes=size, base=f"127.0.{80 + size}.11"))
+            cluster.wait_until_ready()
+
+            def leader(cluster: LocalCluster = cluster) -> tuple[str, int]:
+                node = cluster.wait_for_leader()
+                return node.ip, cluster.ports.dynamo
+
+            found.append(Target(f"{size} node{'s' if size > 1 else ''}", leader))
+        yield found
+
+
+def install_dynalite(root: Path) -> Path | None:
+    """From npm, or from where DYNALITE says that it is installed already."""
+    given = os.environ.get("DYNALITE")
+    if given:
+        return Path(given) / "node_modules" / "dynalite" / "cli.js"
+    if shutil.which("npm") is None:
+        print("(no npm: dynalite is left out)")
+        return None
+    done = subprocess.run(["npm", "install", "--silent", "dynalite"], cwd=root, capture_output=True)
+    cli = root / "node_modules" / "dynalite" / "cli.js"
+    if done.returncode or not cli.exists():
+        print("(npm could not install dynalite: it is left out)")
+        return None
+    return cli
+
+
+def prepare(target: Target) -> None:
+    host, port = target.address()
+    dynamodb = client(f"http://{host}:{port}")
+    dynamodb.create_table(
+        TableName=TABLE,
+        AttributeDefinitions=[
+            {"AttributeName": "p", "AttributeType": "S"},
+            {"AttributeName": "s", "AttributeType": "N"},
+        ],
+        KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    dynamodb.get_waiter("table_exists").wait(TableName=TABLE, WaiterConfig={"Delay": 1})
+    keys = [(p, s) for p in range(PARTITIONS) for s in range(SORTED)]
+    for start in range(0, len(keys), 25):
+        puts = [
+            {"PutRequest": {"Item": {"p": {"S": f"p{p}"}, "s": {"N": str(s)}, "v": {"S": FILLER}}}}
+            for p, s in keys[start : start + 25]
+        ]
+        dynamodb.batch_write_item(RequestItems={TABLE: puts})
+
+
+def run(sizes: list[int], seconds: float, rounds: int, clients: int, loads: tuple[Load, ...] = LOADS) -> None:
+    with targets(sizes) as servers:
+        for server in servers:
+            prepare(server)
+        figures: dict[tuple[str, str], list[Figures]] = {}
+        for load in loads:
+            for _ in range(rounds):
+                for server in servers:
+                    measured = measure(server.address(), load, clients, seconds)
+                    figures.setdefault((load.name, server.name), []).append(measured)
+        print(f"\n{'':12} {'server':12} {'requests/s':>11} {'ours to it':>10} {'p50 ms':>8} {'p99 ms':>8}")
+        ours = servers[-1].name
+        for load in loads:
+            best = statistics.median(one.per_second for one in figures[load.name, ours])
+            for server in servers:
+                taken = figures[load.name, server.name]
+                speed = statistics.median(one.per_second for one in taken)
+                p50 = statistics.median(one.p50_ms for one in taken)
+                p99 = statistics.median(one.p99_ms for one in taken)
+                print(f"{load.name:12} {server.name:12} {speed:11,.0f} {best / speed:10.2f} {p50:8.2f} {p99:8.2f}")
+
+
+@pytest.mark.bench
+def test_beside_moto_and_dynalite() -> None:
+    run([1, 3], seconds=3, rounds=3, clients=50)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=3, help="length of one measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--nodes", type=int, nargs="*", default=[1, 3], help="sizes of the clusters")
+    parser.add_argument("--clients", type=int, default=50, help="connections")
+    parser.add_argument("--only", nargs="*", help='of the loads, such as "PutItem"')
+    arguments = parser.parse_args()
+    loads = tuple(load for load in LOADS if not arguments.only or load.name in arguments.only)
+    run(arguments.nodes, arguments.seconds, arguments.rounds, arguments.clients, loads)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,471 @@
+"""ExecuteStatement, BatchExecuteStatement and ExecuteTransaction through boto3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.dynamodb_api.operations.test_create_table import PLAIN, definitions, index, keys
+
+INVALID = "One or more parameter values were invalid: "
+
+
+@pytest.fixture
+def sql(dynamodb: Any) -> Any:
+    """Runs statements on the tables `abc` (key a) and `ranged` (keys a, b, and some indexes)."""
+    dynamodb.create_table(**PLAIN)
+    dynamodb.create_table(
+        TableName="ranged",
+        AttributeDefinitions=definitions("a", "b", "g", "l"),
+        KeySchema=keys("a", "b"),
+        BillingMode="PAY_PER_REQUEST",
+        GlobalSecondaryIndexes=[
+            index("gsi", "g"),
+            index("gsi-inc", "g", Projection={"ProjectionType": "INCLUDE", "NonKeyAttributes": ["shown"]}),
+        ],
+        LocalSecondaryIndexes=[index("lsi", "a", "l", Projection={"ProjectionType": "KEYS_ONLY"})],
+    )
+    return Sql(dynamodb)
+
+
+class Sql:
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def __call__(self, statement: str, *parameters: Any, **more: Any) -> list[dict[str, Any]]:
+        return self.whole(statement, *parameters, **more)["Items"]  # type: ignore[no-any-return]
+
+    def whole(self, statement: str, *parameters: Any, **more: Any) -> dict[str, Any]:
+        if parameters:
+            more["Parameters"] = list(parameters)
+        found: dict[str, Any] = self.client.execute_statement(Statement=statement, **more)
+        return found
+
+    def refused(self, statement: str, *parameters: Any, **more: Any) -> tuple[str, str]:
+        with pytest.raises(ClientError) as caught:
+            self(statement, *parameters, **more)
+        error = caught.value.response["Error"]
+        return error["Code"], error["Message"]
+
+
+def fill(sql: Sql) -> None:
+    for a in ("p", "q"):
+        for number in range(5):
+            item = {"a": {"S": a}, "b": {"S": f"s{number}"}, "n": {"N": str(number)}, "hidden": {"S": "h"}}
+            if number % 2:
+                item |= {"g": {"S": "x"}, "l": {"S": f"l{number}"}, "shown": {"S": "yes"}}
+            sql.client.put_item(TableName="ranged", Item=item)
+
+
+def sorts(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["b"]["S"] for row in rows]
+
+
+# one statement
+
+
+def test_insert_select_update_delete(sql: Sql) -> None:
+    assert (
+        sql("""INSERT INTO "abc" VALUE {'a': 'one', 'n': 1, 'data': 'it''s', 'l': [1, {'x': null}], 's': <<'m'>>}""")
+        == []
+    )
+    (item,) = sql("SELECT * FROM abc WHERE a = 'one'")
+    assert item == {
+        "a": {"S": "one"},
+        "n": {"N": "1"},
+        "data": {"S": "it's"},
+        "l": {"L": [{"N": "1"}, {"M": {"x": {"NULL": True}}}]},
+        "s": {"SS": ["m"]},
+    }
+    assert sql("INSERT INTO abc VALUE {'a': ?, 'n': ?}", {"S": "two"}, {"N": "-1.50"}) == []
+    assert sql("SELECT n FROM abc WHERE a = ?", {"S": "two"}) == [{"n": {"N": "-1.5"}}]
+    assert sql.refused("INSERT INTO abc VALUE {'a': 'one'}") == (
+        "DuplicateItemException",
+        "Duplicate primary key exists in table",
+    )
+    sql("UPDATE abc SET n = n + 2 SET data = 'new', l[1].x = 7 REMOVE s WHERE a = 'one' AND n = 1")
+    (item,) = sql("SELECT * FROM abc WHERE a = 'one'")
+    assert item == {
+        "a": {"S": "one"},
+        "n": {"N": "3"},
+        "data": {"S": "new"},
+        "l": {"L": [{"N": "1"}, {"M": {"x": {"N": "7"}}}]},
+    }
+    assert sql.refused("UPDATE abc SET n = 1 WHERE a = 'one' AND n = 1")[0] == "ConditionalCheckFailedException"
+    assert sql.refused("UPDATE abc SET n = 1 WHERE a = 'nobody'")[0] == "ConditionalCheckFailedException"
+    assert sql.refused("DELETE FROM abc WHERE a = 'one' AND n = 1")[0] == "ConditionalCheckFailedException"
+    assert sql("DELETE FROM abc WHERE a = 'nobody'") == []
+    assert sql("DELETE FROM abc WHERE a = 'one' RETURNING ALL OLD *") == [item]
+    assert sql("SELECT * FROM abc WHERE a = 'one'") == []
+
+
+def test_sets_and_lists_change(sql: Sql) -> None:
+    sql("INSERT INTO abc VALUE {'a': 'k', 's': <<1, 2>>, 'l': ['x']}")
+    sql("UPDATE abc SET s = set_add(s, <<3>>) SET l = list_append(l, ['y']) WHERE a = 'k'")
+    sql("UPDATE abc SET s = set_delete(s, <<1>>) WHERE a = 'k'")
+    (item,) = sql("SELECT s, l FROM abc WHERE a = 'k'")
+    assert sorted(item["s"]["NS"]) == ["2", "3"]
+    assert item["l"] == {"L": [{"S": "x"}, {"S": "y"}]}
+
+
+@pytest.mark.parametrize(
+    ("clause", "rows"),
+    [
+        ("ALL OLD", [{"a": {"S": "k"}, "m": {"M": {"x": {"N": "1"}}}, "n": {"N": "1"}}]),
+        ("ALL NEW", [{"a": {"S": "k"}, "m": {"M": {"x": {"N": "2"}}}, "n": {"N": "1"}}]),
+        ("MODIFIED OLD", [{"m": {"M": {"x": {"N": "1"}}}}]),
+        ("MODIFIED NEW", [{"m": {"M": {"x": {"N": "2"}}}}]),
+    ],
+)
+def test_returning(sql: Sql, clause: str, rows: list[dict[str, Any]]) -> None:
+    sql("INSERT INTO abc VALUE {'a': 'k', 'm': {'x': 1}, 'n': 1}")
+    assert sql(f"UPDATE abc SET m.x = 2 WHERE a = 'k' RETURNING {clause} *") == rows
+
+
+def test_an_empty_modified_row_is_none(sql: Sql) -> None:
+    sql("INSERT INTO abc VALUE {'a': 'k', 'n': 1}")
+    assert sql("UPDATE abc REMOVE n WHERE a = 'k' RETURNING MODIFIED NEW *") == []
+
+
+def test_rows_have_the_last_names_of_their_paths(sql: Sql) -> None:
+    sql("INSERT INTO abc VALUE {'a': 'k', 'm': {'deep': {'er': 'x'}}, 'l': [[5]]}")
+    assert sql("""SELECT m.deep, m['deep'].er, l[0][0], "a", nothing FROM abc WHERE a = 'k'""") == [
+        {"deep": {"M": {"er": {"S": "x"}}}, "er": {"S": "x"}, "_3": {"N": "5"}, "a": {"S": "k"}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ("a = 'p'", 5),
+        ("a = 'p' AND b = 's2'", 1),
+        ("'s2' < b AND a = 'p'", 2),
+        ("a = 'p' AND b BETWEEN 's1' AND 's3'", 3),
+        ("a = 'p' AND begins_with(b, 's')", 5),
+        ("a IN ['p', 'q'] AND n >= 3", 4),
+        ("a IN ('p', 'p', 'nobody')", 5),
+        ("n > 1 AND n <= 3", 4),
+        ("NOT n = 1", 8),
+        ("a = 'p' OR b = 's4'", 6),
+        ("g IS MISSING", 6),
+        ("g IS NOT MISSING AND a = 'p'", 2),
+        ("g IS NULL", 0),
+        ("contains(hidden, 'h') AND attribute_type(n, 'N')", 10),
+        ("size(hidden) = 1", 10),
+        ("n NOT IN [1, 2, 3]", 4),
+        ("(a = 'p' AND n = 1) OR (a = 'q' AND (n = 2 OR n = 3))", 3),
+        ("n <> 1 AND n != 2", 6),
+    ],
+)
+def test_what_a_clause_finds(sql: Sql, where: str, found: int) -> None:
+    fill(sql)
+    assert len(sql(f"SELECT * FROM ranged WHERE {where}")) == found
+
+
+def test_order(sql: Sql) -> None:
+    fill(sql)
+    assert sorts(sql("SELECT b FROM ranged WHERE a = 'p' ORDER BY b DESC")) == ["s4", "s3", "s2", "s1", "s0"]
+    rows = sql("SELECT a, b FROM ranged WHERE a IN ['p', 'q'] AND b < 's2' ORDER BY a DESC, b")
+    assert [(row["a"]["S"], row["b"]["S"]) for row in rows] == [("q", "s0"), ("q", "s1"), ("p", "s0"), ("p", "s1")]
+    assert sql.refused("SELECT * FROM ranged ORDER BY b")[1].startswith("Must have WHERE clause in the statement when")
+    assert sql.refused("SELECT * FROM ranged WHERE n = 1 ORDER BY b")[1].startswith("Must have at least one non-opti")
+    assert sql.refused("SELECT * FROM ranged WHERE a = 'p' ORDER BY n")[1] == (
+        "Variable reference n in ORDER BY clause must be part of the primary key"
+    )
+
+
+@pytest.mark.parametrize("where", ["a = 'p'", "a IN ['q', 'p']", "n >= 0", "a = 'p' AND n <> 2"])
+@pytest.mark.parametrize("limit", [1, 3, 100])
+def test_pages_put_together_are_the_whole(sql: Sql, where: str, limit: int) -> None:
+    fill(sql)
+    statement = f"SELECT a, b FROM ranged WHERE {where}"
+    whole = sql(statement)
+    rows: list[dict[str, Any]] = []
+    token: dict[str, str] = {}
+    for _ in range(100):
+        page = sql.whole(statement, Limit=limit, **token)
+        rows += page["Items"]
+        if "NextToken" not in page:
+            break
+        token = {"NextToken": page["NextToken"]}
+    assert rows == whole
+    assert len(rows) > 3
+
+
+def test_a_token_belongs_to_its_statement(sql: Sql) -> None:
+    fill(sql)
+    token = sql.whole("SELECT * FROM ranged WHERE a = ?", {"S": "p"}, Limit=1)["NextToken"]
+    assert len(sql("SELECT * FROM ranged WHERE a = ?", {"S": "p"}, NextToken=token)) == 4
+    assert sql.refused("SELECT * FROM ranged WHERE a = ?", {"S": "q"}, NextToken=token) == (
+        "ValidationException",
+        "Invalid NextToken",
+    )
+    assert sql.refused("SELECT * FROM ranged WHERE a = 'p'", NextToken="nonsense") == (
+        "ValidationException",
+        "Invalid NextToken",
+    )
+
+
+# indexes
+
+
+def test_an_index_shows_what_it_projects(sql: Sql) -> None:
+    fill(sql)
+    assert len(sql("""SELECT * FROM "ranged"."gsi" WHERE g = 'x'""")) == 4
+    for row in sql("""SELECT * FROM "ranged"."gsi-inc" WHERE g = 'x'"""):
+        assert set(row) == {"a", "b", "g", "shown"}
+    for row in sql("""SELECT * FROM "ranged"."lsi" WHERE a = 'p'"""):
+        assert set(row) == {"a", "b", "l"}
+    rows = sql.whole("""SELECT hidden FROM "ranged"."lsi" WHERE a = 'p'""", ReturnConsumedCapacity="INDEXES")
+    assert rows["Items"] == [{"hidden": {"S": "h"}}] * 2
+    assert rows["ConsumedCapacity"]["Table"]["CapacityUnits"] > 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("""SELECT * FROM "ranged"."none" WHERE a = 'p'""", "The table does not have the specified index"),
+        (
+            """SELECT * FROM "ranged"."gsi"."extra" WHERE a = 'p'""",
+            "A path may contain at most 2 components in the FROM clause",
+        ),
+        ("""SELECT * FROM "ranged"."" WHERE a = 'p'""", "Path component cannot be an empty string"),
+        ("""SELECT * FROM "" WHERE a = 'p'""", "Path component cannot be an empty string"),
+        (
+            """SELECT hidden FROM "ranged"."gsi-inc" WHERE g = 'x'""",
+            f"{INVALID}Global secondary index gsi-inc does not project [hidden]",
+        ),
+        (
+            """SELECT a FROM "ranged"."gsi-inc" WHERE g = 'x' AND hidden = 'h'""",
+            f"{INVALID}Secondary index gsi-inc does not project one or more filter attributes: [hidden]",
+        ),
+        (
+            """SELECT a FROM "ranged"."lsi" WHERE a = 'p' AND NOT hidden = 'h'""",
+            f"{INVALID}Secondary index lsi does not project one or more filter attributes: [hidden]",
+        ),
+    ],
+)
+def test_indexes_and_what_is_refused(sql: Sql, statement: str, message: str) -> None:
+    assert sql.refused(statement) == ("ValidationException", message)
+
+
+def test_a_filter_on_what_an_index_does_not_show_matches_nothing_in_a_scan(sql: Sql) -> None:
+    fill(sql)
+    assert sql("""SELECT a FROM "ranged"."gsi-inc" WHERE hidden = 'h'""") == []
+    assert len(sql("""SELECT a FROM "ranged"."gsi-inc" WHERE NOT hidden = 'h'""")) == 4
+
+
+def test_consistent_reads_of_global_indexes(sql: Sql) -> None:
+    assert sql.refused("""SELECT * FROM "ranged"."gsi" WHERE g = 'x'""", ConsistentRead=True) == (
+        "ValidationException",
+        "Strongly consistent read is not supported on Global Secondary Indexes",
+    )
+
+
+# what is refused
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("SLECT * FROM abc", "Expected data manipulation"),
+        ("", None),
+        ('SELECT * FROM "abc', "Unexpected token"),
+        ("SELECT * FROM abc WHERE", "Unexpected end of statement"),
+        ("SELECT * FROM abc WHERE a = 'x' nonsense", "Unexpected term"),
+        ("SELECT FROM abc", "Expected identifier"),
+        ("INSERT INTO abc {'a': 1}", "Expected VALUE"),
+        ("UPDATE abc WHERE a = 'x'", "Expected SET or REMOVE"),
+        ("SELECT * FROM abc WHERE " + "(" * 200 + "a = 1" + ")" * 200, "Nested too deeply"),
+    ],
+)
+def test_statements_that_are_not_well_formed(sql: Sql, statement: str, message: str | None) -> None:
+    if message is None:
+        with pytest.raises(Exception, match="Statement"):
+            sql(statement)
+    else:
+        assert sql.refused(statement) == (
+            "ValidationException",
+            f"Statement wasn't well formed, can't be processed: {message}",
+        )
+
+
+@pytest.mark.parametrize(
+    ("statement", "code", "message"),
+    [
+        ("SELECT * FROM missing WHERE a = 'x'", "ResourceNotFoundException", "Requested resource not found"),
+        (
+            "UPDATE ranged SET n = 1 WHERE a = 'p'",
+            "ValidationException",
+            "Where clause does not contain a mandatory equality on all key attributes",
+        ),
+        (
+            "DELETE FROM abc WHERE n = 1",
+            "ValidationException",
+            "Where clause does not contain a mandatory equality on all key attributes",
+        ),
+        (
+            "UPDATE abc SET a = 'y' WHERE a = 'x'",
+            "ValidationException",
+            f"{INVALID}Cannot update attribute a. This attribute is part of the key",
+        ),
+        (
+            "DELETE FROM abc WHERE a = 'x' RETURNING MODIFIED OLD *",
+            "ValidationException",
+            "Invalid returning clause: RETURNING MODIFIED OLD *. Only RETURNING ALL OLD * is allowed in DELETE "
+            "statements.",
+        ),
+        ("INSERT INTO abc VALUE {'n': 1}", "ValidationException", f"{INVALID}Missing the key a in the item"),
+        (
+            "SELECT * FROM abc WHERE a = ?",
+            "ValidationException",
+            "Number of parameters in request and statement don't match.",
+        ),
+        (
+            "EXISTS(SELECT * FROM abc WHERE a = 'x')",
+            "ValidationException",
+            "EXISTS is only supported within transactions.",
+        ),
+    ],
+)
+def test_statements_that_make_no_sense(sql: Sql, statement: str, code: str, message: str) -> None:
+    assert sql.refused(statement) == (code, message)
+
+
+@pytest.mark.parametrize("operator", ["<", "<=", ">", ">="])
+def test_what_has_no_order(sql: Sql, operator: str) -> None:
+    assert sql.refused(f"SELECT a FROM abc WHERE a = 'x' AND v {operator} ?", {"BOOL": True}) == (
+        "ValidationException",
+        f"Incorrect operand type for operator or function; operator or function: {operator}, operand type: BOOL",
+    )
+
+
+# batches
+
+
+def batch(sql: Sql, *statements: str, **more: Any) -> dict[str, Any]:
+    found: dict[str, Any] = sql.client.batch_execute_statement(
+        Statements=[{"Statement": one} for one in statements], **more
+    )
+    return found
+
+
+def test_a_batch_s_statements_stand_alone(sql: Sql) -> None:
+    sql("INSERT INTO abc VALUE {'a': 'one', 'n': 1}")
+    responses = batch(
+        sql,
+        "INSERT INTO abc VALUE {'a': 'one'}",
+        "INSERT INTO abc VALUE {'a': 'two'}",
+        "UPDATE abc SET n = 2 WHERE a = 'one' RETURNING ALL NEW *",
+        "DELETE FROM missing WHERE a = 'x'",
+        "SLECT",
+        "UPDATE abc SET n = 3 WHERE a = 'one' AND n = 1",
+        "DELETE FROM abc WHERE a = 'one' RETURNING ALL NEW *",
+    )["Responses"]
+    assert [one.get("Error", {}).get("Code") for one in responses] == [
+        "DuplicateItem",
+        None,
+        None,
+        "ResourceNotFound",
+        "ValidationError",
+        "ConditionalCheckFailed",
+        "ValidationError",
+    ]
+    assert responses[1] == {"TableName": "abc"}
+    assert responses[2]["Item"] == {"a": {"S": "one"}, "n": {"N": "2"}}
+    assert responses[4]["Error"]["Message"] == (
+        "Statement wasn't well formed, can't be processed: Expected data manipulation"
+    )
+    assert len(sql("SELECT * FROM abc")) == 2
+
+
+def test_a_batch_reads_by_key_only(sql: Sql) -> None:
+    sql("INSERT INTO abc VALUE {'a': 'one', 'n': 1}")
+    found = batch(
+        sql,
+        "SELECT n FROM abc WHERE a = 'one'",
+        "SELECT * FROM abc WHERE a = 'nobody'",
+        "SELECT * FROM abc WHERE n = 1",
+        """SELECT * FROM "ranged"."gsi" WHERE g = 'x'""",
+        ReturnConsumedCapacity="TOTAL",
+    )
+    responses = found["Responses"]
+    assert responses[0] == {"TableName": "abc", "Item": {"n": {"N": "1"}}}
+    assert responses[1] == {"TableName": "abc"}
+    for one in responses[2:]:
+        assert one["Error"]["Code"] == "ValidationError"
+        assert "must specify the primary key in the where clause" in one["Error"]["Message"]
+    assert [one["CapacityUnits"] for one in found["ConsumedCapacity"]] == [1.0]
+
+
+# transactions
+
+
+def transact(sql: Sql, *statements: str, **more: Any) -> dict[str, Any]:
+    found: dict[str, Any] = sql.client.execute_transaction(
+        TransactStatements=[{"Statement": one} for one in statements], **more
+    )
+    return found
+
+
+def test_a_transaction_is_all_or_nothing(sql: Sql) -> None:
+    sql("INSERT INTO abc VALUE {'a': 'one', 'n': 1}")
+    transact(sql, "INSERT INTO abc VALUE {'a': 'two'}", "UPDATE abc SET n = n + 1 WHERE a = 'one'")
+    with pytest.raises(ClientError) as caught:
+        transact(
+            sql,
+            "INSERT INTO abc VALUE {'a': 'three'}",
+            "INSERT INTO abc VALUE {'a': 'two'}",
+            "EXISTS(SELECT * FROM abc WHERE a = 'one' AND n = 7)",
+        )
+    assert caught.value.response["Error"]["Code"] == "TransactionCanceledException"
+    assert [one["Code"] for one in caught.value.response["CancellationReasons"]] == [
+        "None",
+        "DuplicateItem",
+        "ConditionalCheckFailed",
+    ]
+    assert sql("SELECT * FROM abc WHERE a = 'three'") == []
+    transact(sql, "DELETE FROM abc WHERE a = 'two'", "EXISTS(SELECT * FROM abc WHERE a = 'one' AND n = 2)")
+    found = transact(sql, "SELECT n FROM abc WHERE a = 'one'", "SELECT * FROM abc WHERE a = 'two'")
+    assert found["Responses"] == [{"Item": {"n": {"N": "2"}}}, {}]
+
+
+def test_a_token_makes_a_transaction_happen_once(sql: Sql) -> None:
+    sql("INSERT INTO abc VALUE {'a': 'one', 'n': 1}")
+    more = {"ClientRequestToken": "token", "ReturnConsumedCapacity": "INDEXES"}
+    first = transact(sql, "UPDATE abc SET n = n + 1 WHERE a = 'one'", **more)
+    again = transact(sql, "UPDATE abc SET n = n + 1 WHERE a = 'one'", **more)
+    assert sql("SELECT n FROM abc WHERE a = 'one'") == [{"n": {"N": "2"}}]
+    assert first["ConsumedCapacity"][0]["WriteCapacityUnits"] == 2
+    assert again["ConsumedCapacity"][0]["ReadCapacityUnits"] == 2
+    with pytest.raises(ClientError, match="IdempotentParameterMismatchException"):
+        transact(sql, "UPDATE abc SET n = n + 2 WHERE a = 'one'", **more)
+
+
+@pytest.mark.parametrize(
+    ("statements", "message"),
+    [
+        (
+            ["UPDATE abc SET n = 1 WHERE a = 'x' RETURNING ALL NEW *"],
+            "Validation failed in TransactStatements[0]: RETURNING clause is not supported in ExecuteTransaction.",
+        ),
+        (
+            ["""SELECT * FROM "ranged"."gsi" WHERE g = 'x'"""],
+            "Validation failed in TransactStatements[0]: Reads on indices are not supported within transactions.",
+        ),
+        (
+            ["SELECT * FROM abc WHERE a = 'x'", "DELETE FROM abc WHERE a = 'x'"],
+            "ExecuteTransaction can not have both read and write statements.",
+        ),
+        (
+            ["DELETE FROM abc WHERE a = 'x'", "UPDATE abc SET n = 1 WHERE a = 'x'"],
+            "Transaction request cannot include multiple operations on one item",
+        ),
+    ],
+)
+def test_transactions_that_are_refused(sql: Sql, statements: list[str], message: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        transact(sql, *statements)
+    assert caught.value.response["Error"] == {"Code": "ValidationException", "Message": message}
