@@ -9,10 +9,12 @@ Per client nothing overtakes: an event that waits for nothing stands behind the 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from elastickv.kv.ports import Ticket
 from elastickv.redis_api.pubsub import Event
 from elastickv.redis_api.state import ServerState
+from elastickv.redis_api.tracking import with_origin
 
 
 class _Held:
@@ -37,16 +39,20 @@ class _Held:
 class Announcements:
     """The held events of one client, in order."""
 
-    __slots__ = ("_held", "_state")
+    __slots__ = ("_held", "_origin", "_state")
 
-    def __init__(self, state: ServerState) -> None:
+    def __init__(self, state: ServerState, origin: Callable[[], bytes] = bytes) -> None:
         self._state = state
+        self._origin = origin
+        """Who causes them, among all clients of the cluster."""
         self._held: deque[_Held] = deque()
 
     def after(self, ticket: Ticket | None) -> None:
         """The burst that announced what is in `outgoing` rests on `ticket`."""
         state = self._state
         events = state.take_outgoing()
+        if state.pubsub.tracked:
+            events = with_origin(events, self._origin())
         if ticket is None and not self._held:
             publish = state.pubsub.publish
             for event in events:

@@ -13,10 +13,15 @@ if TYPE_CHECKING:
 def describe(session: Session) -> bytes:
     """One line of CLIENT LIST. What Redis tells about its own buffers and this server does not have is 0."""
     figures = session.link.figures()
+    mode = session.tracking
     flags = (
         ("x" if session.queue is not None else "")
         + ("b" if session.blocked is not None or session.link.waits_at_leader else "")
+        + ("O" if session in session.state.monitors else "")
         + ("P" if session.subscriptions else "")
+        + ("t" if mode is not None else "")
+        + ("R" if mode is not None and mode.broken else "")
+        + ("B" if mode is not None and mode.broadcast else "")
         + ("d" if session.dirty else "")
         + ("c" if session.closing else "")
         + ("e" if session.no_evict else "")
@@ -51,7 +56,7 @@ def describe(session: Session) -> bytes:
         "events": "r",
         "cmd": figures.last_command or "NULL",
         "user": session.user.name.decode("latin-1"),
-        "redir": -1,
+        "redir": -1 if mode is None else mode.redirect,
         "resp": session.call.protocol,
         "lib-name": session.library_name.decode("latin-1"),
         "lib-ver": session.library_version.decode("latin-1"),

@@ -36,6 +36,7 @@ from elastickv.redis_api.dispatch import failure
 from elastickv.redis_api.errors import INTERNAL, MAX_CLIENTS, UNBLOCKED, RedisError, from_fault
 from elastickv.redis_api.forwarding import UNBLOCK, Forwarder
 from elastickv.redis_api.hub import Hub
+from elastickv.redis_api.monitor import feed
 from elastickv.redis_api.pending import Burst, Fixed, SelectAgain, Transaction
 from elastickv.redis_api.replies import NO_REPLY, NULL_ARRAY, QUEUED, Raw, encode, encoders
 from elastickv.redis_api.resp import Parser, Words
@@ -80,7 +81,9 @@ class Connection(asyncio.Protocol):
         self.outbox: deque[Burst] = deque()
         """Replies that may not go out yet."""
         self.forwarder = Forwarder(self)
-        self._announcements = Announcements(hub.state)
+        self._announcements = Announcements(hub.state, self._origin)
+        self._behind_replies: list[bytes] = []
+        """Pushes that wait until the leader has answered what it was sent before them."""
         self._pushes: list[bytes] = []
         """Not written yet: until the end of the turn, or until no reply is half-way through."""
         self._push_bytes = 0
@@ -137,6 +140,8 @@ class Connection(asyncio.Protocol):
         self._stop_waiting()
         session.unwatch()
         self._state.pubsub.forget(session)
+        self._state.tracking.stop(session)
+        self._state.monitors.pop(session, None)
         if session.peer is not None:
             session.peer.close()
         self.backlog.clear()
@@ -283,6 +288,8 @@ class Connection(asyncio.Protocol):
         if route is None:
             return 0
         self.last_command = route.name
+        if state.monitors:
+            feed(self.session, self.hub.router, commands[: len(parts)])
         ticket = store.settle()
         done = len(parts)
         if ticket is None and not self.outbox:
@@ -304,6 +311,9 @@ class Connection(asyncio.Protocol):
 
     def advance(self) -> None:
         """Go on with the backlog, as far as that is possible now."""
+        if self._behind_replies and not self.forwarder.unanswered:
+            self._pushes += self._behind_replies
+            self._behind_replies = []
         if self._pushes:
             self.write_pushes()
         backlog = self.backlog
@@ -567,9 +577,20 @@ class Connection(asyncio.Protocol):
         if self._push_bytes > self._state.push_hard_bytes:
             self._cut_off()
 
+    def push_behind_replies(self, data: bytes) -> None:
+        if self.outbox:
+            self.outbox.append(Burst(None, [data], [], 0, False))
+        elif self.forwarder.unanswered:
+            self._behind_replies.append(data)
+        else:
+            self.push_out(data)
+
     @property
     def has_pushes(self) -> bool:
-        return bool(self._pushes)
+        return bool(self._pushes or self._behind_replies)
+
+    def _origin(self) -> bytes:
+        return self._state.tracking.origin(self.session)
 
     def write_pushes(self) -> None:
         pushes = self._pushes

@@ -8,6 +8,7 @@ knows all of them, in the order of Redis' processCommand: existence, arity, NOAU
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Final
 
@@ -104,6 +105,8 @@ class Router:
         self._known: dict[bytes, Route] = {}
         """By lower-case name."""
         self._spelled: dict[bytes, Route] = {}
+        self.monitor: Callable[[Session, list[bytes]], None] = lambda session, argv: None
+        """Shows a command to the clients in MONITOR; called while there are any."""
         for registry in registries:
             for name, command in registry.items():
                 route = self._add(command)
@@ -194,6 +197,11 @@ class Router:
         """The body of a command that was checked, with its figures."""
         state = call.session.state
         call.argv = argv
+        session = call.session
+        if session.tracking is not None:
+            follow_reads(session, route, argv)
+        if state.monitors:
+            self.monitor(session, argv)
         started = perf_counter_ns()
         try:
             reply = route.handler(call)
@@ -208,6 +216,16 @@ class Router:
             session = call.session
             state.slow_command(route.name, argv, spent, session.address, session.name)
         return reply
+
+
+def follow_reads(session: Session, route: Route, argv: list[bytes]) -> None:
+    """A client that tracks keys runs a command, here or at the leader."""
+    mode = session.tracking
+    assert mode is not None
+    if route.readonly:
+        session.state.tracking.remember(session, route.command, argv)
+    if mode.caching and session.queue is None and not session.in_exec and not route.name.startswith("client|"):
+        mode.caching = False
 
 
 def failure(

@@ -6,8 +6,8 @@ leader; replies come down untouched and are only counted (by hiredis, which is c
 
 The two nodes agree on four things, with commands that no client is told of:
 
-- `ELASTICKV.SESSION node db protocol name watches user [secret]` makes the upstream session equal to the client's. It
-  is repeated before the next command whenever AUTH, SELECT, HELLO, CLIENT SETNAME or a lost WATCH changed something.
+- `ELASTICKV.SESSION node db protocol name watches user origin [secret]` makes the upstream session the client's. It is
+  repeated before the next command whenever AUTH, SELECT, HELLO, CLIENT SETNAME or a lost WATCH changed something.
 - `ELASTICKV.EXEC` carries a whole transaction. MULTI queues on the client's own node, so a transaction travels as one
   command, runs as one or not at all, and no half of it can be left behind at a former leader.
 - `ELASTICKV.UNBLOCK` ends the blocking command that waits at the leader, as CLIENT UNBLOCK would, and is not answered.
@@ -35,7 +35,7 @@ import hiredis
 from elastickv.errors import Fault, KvError
 from elastickv.redis_api.acl.permissions import denial
 from elastickv.redis_api.blocking import ROLE_CHANGED
-from elastickv.redis_api.dispatch import Route
+from elastickv.redis_api.dispatch import Route, follow_reads
 from elastickv.redis_api.errors import RedisError, from_fault
 from elastickv.redis_api.hub import Hub
 from elastickv.redis_api.pending import Fixed, SelectAgain, Transaction
@@ -285,6 +285,7 @@ class Forwarder:
             session.name,
             b"%d" % session.remote_watch,
             session.user.name,
+            state.tracking.origin(session),
         ]
         if state.users.node_secret:
             words.append(state.users.node_secret)
@@ -315,6 +316,7 @@ class Forwarder:
         room = MAX_UNANSWERED - len(upstream.unanswered)
         is_for_leader = self._is_for_leader
         restricted = not session.user.unrestricted
+        tracking = session.tracking is not None
         plain = self.hub.router.plain
         while backlog and len(run) < room:
             argv = backlog[0]
@@ -327,12 +329,17 @@ class Forwarder:
                 if argv[0].lower() == b"watch":
                     session.remote_watch = True
             run.append(backlog.popleft())
+            if tracking:
+                self._follow(argv)
         if not run:
             return self._send_alone(upstream)
         if raw is not None and raw[1] == len(run) and not backlog:
             data = raw[0]
         else:
             data = b"".join(map(encode_command, run))
+        if self.hub.state.monitors:
+            for argv in run:
+                self.hub.router.monitor(session, argv)
         self.hub.state.stats.forwarded += len(run)
         self._waiting_since = 0.0
         upstream.send(data, run)
@@ -355,11 +362,21 @@ class Forwarder:
         if type(argv) is Transaction:
             self._prepare(argv)
         self._settling = self._changes_facts(argv)
+        for one in argv.queue if type(argv) is Transaction else (argv,):
+            if session.tracking is not None:
+                self._follow(one)
+            if self.hub.state.monitors:
+                self.hub.router.monitor(session, one)
         self.hub.state.stats.forwarded += 1
         self._waiting_since = 0.0
         upstream.send(encode_command(argv), [argv])
         self.hub.wait(self._waiter())
         return True
+
+    def _follow(self, argv: Words) -> None:
+        route = self._route(argv)
+        if route is not None:
+            follow_reads(self.owner.session, route, argv)
 
     def _changes_facts(self, argv: Words) -> bool:
         """It changes what every node keeps an image of (users, settings of the cluster): the client gets its reply when

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from elastickv.redis_api.pubsub import Event, Kind
+from elastickv.redis_api.tracking import changed
 from elastickv.redis_api.values import events
 from elastickv.redis_api.values.database import Database, Databases
 
@@ -46,22 +47,34 @@ class Notifier:
     def __init__(self, databases: Databases, outgoing: Callable[[], list[Event]]) -> None:
         self._databases = databases
         self._outgoing = outgoing
-        self._mask = 0
+        self._mask = self._shown = 0
+        self._tracked = False
 
     @property
     def letters(self) -> str:
-        return letters(self._mask)
+        return letters(self._shown)
 
     def listen(self, mask: object) -> None:
         assert isinstance(mask, int)
-        self._mask = mask
-        self._databases.listener = self if mask & (_KEYSPACE | _KEYEVENT) else None
+        self._mask = mask if mask & (_KEYSPACE | _KEYEVENT) else 0
+        self._shown = mask
+        self._settle()
+
+    def track(self, tracked: bool) -> None:
+        """Somebody in the cluster keeps copies of keys (`tracking`)."""
+        self._tracked = tracked
+        self._settle()
+
+    def _settle(self) -> None:
+        self._databases.listener = self if self._mask or self._tracked else None
 
     def __call__(self, database: Database, event_class: int, event: bytes, key: bytes) -> None:
         mask = self._mask
+        outgoing = self._outgoing()
+        if self._tracked and event_class != events.KEY_MISS and (not outgoing or outgoing[-1] != changed(key)):
+            outgoing.append(changed(key))
         if not mask & event_class:
             return
-        outgoing = self._outgoing()
         if mask & _KEYSPACE:
             outgoing.append((Kind.CHANNEL, b"__keyspace@%d__:%b" % (database.number, key), event))
         if mask & _KEYEVENT:

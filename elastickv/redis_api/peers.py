@@ -5,7 +5,7 @@ any two nodes, one each way, and each is an ordered stream of commands (docs/dec
 
     ELASTICKV.PEER node [secret]       who speaks; answered with the other's ID, and all that follows goes to `PeerSink`
     I kind name count                  this node has so many subscribers there
-    M channel message, S ...           a message for subscribers, or for subscribers of a shard channel
+    M channel message, S ..., T ...    a message for subscribers, for those of a shard channel, for who tracks keys
     A number                           answered :number when everything before it has been taken in
 
 Nothing waits for a node that does not take what it is sent: a link with more than MAX_QUEUED_BYTES to write, or that
@@ -41,6 +41,9 @@ CONFIRM_SECONDS: Final = 0.5
 DEAD_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5)
 """Pauses between attempts; the last one goes on."""
+
+
+_OPS: Final = {Kind.CHANNEL: b"M", Kind.SHARD: b"S", Kind.TRACKING: b"T"}
 
 
 class Progress(Enum):
@@ -165,7 +168,7 @@ class PeerLink:
     def send(self, event: Event) -> None:
         assert self._stream is not None
         kind, channel, message = event
-        self._stream.write(encode_command([b"S" if kind is Kind.SHARD else b"M", channel, message]))
+        self._stream.write(encode_command([_OPS[kind], channel, message]))
 
     def informed(self) -> asyncio.Future[None]:
         """Done when the node knows all subscriptions of this one, or turns out to be down."""
@@ -326,6 +329,7 @@ class PeerSink:
         session.clients.pop(session.id, None)  # no client: it counts for nobody and cannot be killed by mistake
         if pubsub.nodes is not None:
             pubsub.nodes.met()
+        pubsub.stream_changed()
 
     def take(self, commands: list[Words]) -> None:
         pubsub = self._pubsub
@@ -335,8 +339,12 @@ class PeerSink:
                     pubsub.deliver((Kind.CHANNEL, channel, message))
                 case [b"S", channel, message]:
                     pubsub.deliver((Kind.SHARD, channel, message))
+                case [b"T", key, message]:
+                    pubsub.deliver((Kind.TRACKING, key, message))
                 case [b"I", kind, name, count]:
                     self._interest.note(KINDS[kind], name, int(count))
+                    if kind == Kind.TRACKING.value:
+                        pubsub.tracked_changed()
                 case [b"A", number]:
                     self.session.link.push_out(b":%b\r\n" % number)
                 case _:
@@ -346,3 +354,4 @@ class PeerSink:
         self._pubsub.sinks.remove(self.session)
         if self._pubsub.interests.get(self.node) is self._interest:
             del self._pubsub.interests[self.node]
+            self._pubsub.stream_changed()

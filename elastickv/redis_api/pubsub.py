@@ -11,7 +11,7 @@ sent, at most once, in the order of its publisher.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -27,12 +27,14 @@ class Kind(Enum):
     CHANNEL = b"c"
     PATTERN = b"p"
     SHARD = b"s"
+    TRACKING = b"t"
+    """Changes of keys, for clients that keep copies (`tracking`); the one name is empty."""
 
 
 KINDS: Final = {kind.value: kind for kind in Kind}
 
 Event = tuple[Kind, bytes, bytes]
-"""A message: CHANNEL or SHARD, the channel, the payload."""
+"""A message: CHANNEL or SHARD, the channel, the payload. TRACKING: a key, and what became of it."""
 
 Counts = dict[Kind, dict[bytes, int]]
 """Subscribers by kind and name; names without any are not there."""
@@ -57,6 +59,14 @@ class Nodes(Protocol):
     async def informed(self) -> None: ...
 
     def met(self) -> None: ...
+
+
+class Tracker(Protocol):
+    """Who must hear of changed keys (`tracking.Tracking`)."""
+
+    def take(self, event: Event) -> None: ...
+
+    def forget_all(self) -> None: ...
 
 
 class Interest:
@@ -116,6 +126,10 @@ class PubSub:
         self.nodes: Nodes | None = None
         """None while the door is closed."""
         self.published = 0
+        self.tracking: Tracker | None = None
+        self.tracked_changed: Callable[[], None] = lambda: None
+        """Is called when somebody in the cluster begins to track keys, or nobody does any more."""
+        self._trackers_here = 0
 
     # subscribing
 
@@ -171,6 +185,8 @@ class PubSub:
         self.published += 1
         self.deliver(event)
         kind, channel, _ = event
+        if kind is Kind.TRACKING:
+            channel = b""
         for node, route in self.routes.items():
             interest = self.interests.get(node)
             if interest is not None and interest.receivers(kind, channel):
@@ -179,6 +195,10 @@ class PubSub:
     def deliver(self, event: Event) -> None:
         """To the subscribers of this node: first by channel, then by pattern, each in order of subscription."""
         kind, channel, message = event
+        if kind is Kind.TRACKING:
+            if self.tracking is not None:
+                self.tracking.take(event)
+            return
         clients = self.listeners[kind].get(channel)
         if clients:
             push_all(clients, (b"smessage" if kind is Kind.SHARD else b"message", channel, message))
@@ -210,6 +230,28 @@ class PubSub:
         for kind, names in self.listeners.items():
             for name, clients in names.items():
                 yield kind, name, len(clients)
+        if self._trackers_here:
+            yield Kind.TRACKING, b"", self._trackers_here
+
+    # changes of keys
+
+    def listen_to_changes(self, clients: int) -> None:
+        """So many clients of this node track keys."""
+        if clients != self._trackers_here:
+            self._trackers_here = clients
+            self._tell(Kind.TRACKING, b"", clients)
+            self.tracked_changed()
+
+    @property
+    def tracked(self) -> bool:
+        """Somebody in the cluster wants to hear of changed keys."""
+        return bool(self._trackers_here) or any(one.counts[Kind.TRACKING] for one in self.interests.values())
+
+    def stream_changed(self) -> None:
+        """The stream from another node began or broke: word of changes may be missing."""
+        if self.tracking is not None:
+            self.tracking.forget_all()
+        self.tracked_changed()
 
 
 def push_all(clients: Iterable[Session], words: tuple[bytes, ...]) -> None:

@@ -17,6 +17,7 @@ from elastickv.redis_api.commands.configuration import shared_defaults, take_sha
 from elastickv.redis_api.connection import Connection
 from elastickv.redis_api.dispatch import Router
 from elastickv.redis_api.hub import Hub
+from elastickv.redis_api.monitor import feed
 from elastickv.redis_api.state import NodeFacts, ServerState
 from elastickv.redis_api.values.database import Databases
 
@@ -41,11 +42,13 @@ class RedisServer:
         self.router = Router(COMMANDS, INTERNAL)
         self.state.commands = self.router.stats
         self.hub = Hub(self.state, self.router)
+        self.router.monitor = lambda session, argv: feed(session, self.router, (argv,))
         self.state.shared.start(partial(take_shared, self.state), shared_defaults(self.state))
         self.state.users.start(self._users_changed)
         self._server: asyncio.Server | None = None
         self._cron: asyncio.TimerHandle | None = None
         self._calls = 0
+        self._last_leader = ""
         self._unwatch = control.watch(self._leadership_changed)
 
     @property
@@ -112,6 +115,10 @@ class RedisServer:
         self.state.users.reload()
 
     def _leadership_changed(self) -> None:
+        leader = self.state.leader()
+        if leader is not None and leader.id != self._last_leader:
+            self._last_leader = leader.id
+            self.state.tracking.forget_all()  # the former one may have had no time to tell of its last changes
         if self.hub.waiting or self.hub.resting:
             self.hub.loop.call_soon(self.hub.wake)
 

@@ -19,6 +19,7 @@ from elastickv.redis_api.values.records import RecordType, parse
 
 if TYPE_CHECKING:
     from elastickv.redis_api.peers import PeerSink
+    from elastickv.redis_api.tracking import Mode
 
 
 class Call:
@@ -132,6 +133,10 @@ class Link(Protocol):
         """Send a push, between replies. Cheap: what comes in one turn of the loop is written together."""
         ...
 
+    def push_behind_replies(self, data: bytes) -> None:
+        """Send a push that must not overtake replies to what was executed before it."""
+        ...
+
     def wake(self) -> None:
         """Something that commands waited for has changed: look again, soon."""
         ...
@@ -223,6 +228,7 @@ class Session:
         "no_evict",
         "no_touch",
         "ordinary",
+        "origin",
         "peer",
         "perform",
         "plain",
@@ -234,6 +240,7 @@ class Session:
         "state",
         "subscriptions",
         "sync_epoch",
+        "tracking",
         "user",
         "watched",
     )
@@ -265,6 +272,9 @@ class Session:
         """Keys are watched at the leader, over the upstream connection."""
         self.dirty = False
         """A watched key changed, or nobody can tell: EXEC answers nil."""
+        self.tracking: Mode | None = None
+        self.origin = b""
+        """The client that another node forwards for, by its name among all of the cluster."""
         self.peer: PeerSink | None = None
         """Takes what comes: another node speaks, not a client."""
         self.subscriptions = Subscriptions()
@@ -296,6 +306,8 @@ class Session:
         self.dirty = False
         self.sync_epoch += 1
         self.state.pubsub.forget(self)
+        self.state.tracking.stop(self)
+        self.state.monitors.pop(self, None)
         self.settle_mode()
 
     def settle_mode(self) -> None:
@@ -308,7 +320,7 @@ class Session:
             and not (self.muted or self.skip_next or self.skipping)
             and not (self.subscriptions and self.call.protocol == 2)
         )
-        self.plain = self.ordinary and self.user.unrestricted
+        self.plain = self.ordinary and self.user.unrestricted and self.tracking is None
 
     @property
     def only_listens(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from elastickv.clock import Clock
 from elastickv.config import OutputLimits, RedisSettings
@@ -15,7 +15,11 @@ from elastickv.redis_api.notifications import Notifier
 from elastickv.redis_api.pubsub import Event, PubSub
 from elastickv.redis_api.shared import SharedSettings
 from elastickv.redis_api.stats import CommandStats, LatencyMonitor, SlowLog, Statistics
+from elastickv.redis_api.tracking import Tracking
 from elastickv.redis_api.values.database import Databases
+
+if TYPE_CHECKING:
+    from elastickv.redis_api.session import Session
 
 REDIS_VERSION: Final = "7.2.4"
 """The release whose behaviour this door has; clients choose their features by it."""
@@ -59,9 +63,13 @@ class ServerState:
         self.slow_log = SlowLog()
         self.latency = LatencyMonitor()
         self.pubsub = PubSub()
+        self.tracking = Tracking(facts.id, self.pubsub)
+        self.monitors: dict[Session, None] = {}
+        """Clients in MONITOR."""
         self.outgoing: list[Event] = []
         """Announced by the burst that is being executed (see `announcements`)."""
         self.notifier = Notifier(databases, self.outgoing_of)
+        self.pubsub.tracked_changed = lambda: self.notifier.track(self.pubsub.tracked)
         self.shared = SharedSettings(store)
         self.commands: dict[str, CommandStats] = {}
         """By full name, "container|sub"."""
@@ -132,6 +140,8 @@ class ServerState:
         """A command took at least `slow_ns`."""
         unix_seconds = self.clock.wall_ms() // 1000
         if 0 <= self.slow_microseconds * 1000 <= nanoseconds:
+            if name in ("acl|setuser", "acl|deluser"):
+                argv = argv[:2] + [b"(redacted)"] * (len(argv) - 2)
             self.slow_log.add(argv, nanoseconds, unix_seconds, address, client)
         if 0 < self.latency.threshold_ms * 1_000_000 <= nanoseconds:
             self.latency.add("command", unix_seconds, nanoseconds // 1_000_000)

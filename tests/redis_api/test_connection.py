@@ -246,7 +246,7 @@ async def test_quit_answers_and_drops_the_rest(client: Client) -> None:
 
 
 async def test_nothing_is_executed_behind_not_leader(client: Client, door: Door) -> None:
-    assert client.send("ELASTICKV.SESSION n2 0 2 name 0 default") == b"+OK\r\n"
+    assert client.send("ELASTICKV.SESSION n2 0 2 name 0 default o") == b"+OK\r\n"
     door.store.hold = True
     client.send("SET a 1")
     door.store.change(serving=False, leader=Leader("n3", "10.0.0.3:50051"))

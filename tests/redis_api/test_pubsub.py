@@ -62,8 +62,10 @@ class Client:
 @asynccontextmanager
 async def connected(port: int) -> AsyncIterator[Client]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    yield Client(reader, writer)
-    writer.close()
+    try:
+        yield Client(reader, writer)
+    finally:
+        writer.close()
 
 
 @pytest.fixture

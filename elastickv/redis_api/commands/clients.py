@@ -1,8 +1,7 @@
 """CLIENT: who is connected to this node, and what can be done about it.
 
 Everything here is about the node that is asked: its connections, its pause. A client whose node forwards for it is seen
-by the leader as a connection of that node. Client-side caching (TRACKING, CACHING) is not offered, so it can be turned
-off but not on.
+by the leader as a connection of that node. Which keys a client keeps copies of (TRACKING) is known to its own node.
 """
 
 from __future__ import annotations
@@ -16,9 +15,11 @@ from elastickv.redis_api.arguments import integer_between, string_to_integer
 from elastickv.redis_api.client_info import describe
 from elastickv.redis_api.commands.connection import is_name
 from elastickv.redis_api.errors import SYNTAX, UNBLOCKED, RedisError, unknown_subcommand
+from elastickv.redis_api.pubsub import Nodes
 from elastickv.redis_api.registry import COMMANDS, Flag, Handler, Reply
-from elastickv.redis_api.replies import NO_REPLY, OK, Simple, Verbatim
-from elastickv.redis_api.session import Call, Session
+from elastickv.redis_api.replies import NO_REPLY, OK, Members, Simple, Verbatim
+from elastickv.redis_api.session import Call, Later, Session
+from elastickv.redis_api.tracking import Mode
 
 _COMMON: Final = Flag.NOSCRIPT | Flag.LOADING | Flag.STALE | Flag.LOCAL | Flag.SESSION
 _ADMIN: Final = _COMMON | Flag.ADMIN
@@ -29,7 +30,6 @@ _BAD_LIST_ID: Final = RedisError(b"ERR Invalid client ID")
 _BAD_NAME: Final = RedisError(b"ERR Client names cannot contain spaces, newlines or special characters.")
 _BAD_TIMEOUT: Final = RedisError(b"ERR timeout is not an integer or out of range")
 _NEGATIVE_TIMEOUT: Final = RedisError(b"ERR timeout is negative")
-_NO_TRACKING: Final = RedisError(b"ERR client-side caching (CLIENT TRACKING) is not supported by this server")
 _NOT_TRACKING: Final = RedisError(
     b"ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
 )
@@ -39,7 +39,7 @@ _TYPES: Final = {b"normal", b"master", b"replica", b"slave", b"pubsub"}
 _HELP: Final = (
     b"CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     b"CACHING (YES|NO)",
-    b"    Not supported: client-side caching is not offered.",
+    b"    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
     b"GETREDIR",
     b"    Return the client ID we are redirecting to when tracking is enabled.",
     b"GETNAME",
@@ -51,9 +51,23 @@ _HELP: Final = (
     b"KILL <ip:port>",
     b"    Kill connection made from <ip:port>.",
     b"KILL <option> <value> [<option> <value> [...]]",
-    b"    Kill connections. Options are: ID, ADDR, LADDR, TYPE, USER, SKIPME (YES|NO).",
-    b"LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB)] [ID <id> [<id> ...]]",
-    b"    Return information about client connections.",
+    b"    Kill connections. Options are:",
+    b"    * ADDR (<ip:port>|<unixsocket>:0)",
+    b"      Kill connections made from the specified address",
+    b"    * LADDR (<ip:port>|<unixsocket>:0)",
+    b"      Kill connections made to specified local address",
+    b"    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+    b"      Kill connections by type.",
+    b"    * USER <username>",
+    b"      Kill connections authenticated by <username>.",
+    b"    * SKIPME (YES|NO)",
+    b"      Skip killing current connection (default: yes).",
+    b"    * ID <client-id>",
+    b"      Kill connections by client id.",
+    b"LIST [options ...]",
+    b"    Return information about client connections. Options:",
+    b"    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+    b"      Return clients of specified type.",
     b"UNPAUSE",
     b"    Stop the current client pause, resuming traffic.",
     b"PAUSE <timeout> [WRITE|ALL]",
@@ -63,11 +77,14 @@ _HELP: Final = (
     b"SETNAME <name>",
     b"    Assign the name <name> to the current connection.",
     b"SETINFO <option> <value>",
-    b"    Set client meta attr. Options are: LIB-NAME, LIB-VER.",
+    b"    Set client meta attr. Options are:",
+    b"    * LIB-NAME: the client lib name.",
+    b"    * LIB-VER: the client lib version.",
     b"UNBLOCK <clientid> [TIMEOUT|ERROR]",
     b"    Unblock the specified blocked client.",
-    b"TRACKING OFF",
-    b"    Client-side caching is not offered: it can only be turned off.",
+    b"TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    b"         [OPTIN] [OPTOUT] [NOLOOP]",
+    b"    Control server assisted client side caching.",
     b"TRACKINGINFO",
     b"    Report tracking status for the current connection.",
     b"NO-EVICT (ON|OFF)",
@@ -361,12 +378,27 @@ def client_reply(call: Call) -> Reply:
 
 @_sub("getredir", 2, "6.0.0", "Returns the client ID to which the connection's tracking notifications are redirected.")
 def client_getredir(call: Call) -> Reply:
-    return -1
+    mode = call.session.tracking
+    return -1 if mode is None else mode.redirect
 
 
 @_sub("trackinginfo", 2, "6.2.0", "Returns information about server-assisted client-side caching for the connection.")
 def client_trackinginfo(call: Call) -> Reply:
-    return {b"flags": {b"off"}, b"redirect": -1, b"prefixes": []}
+    mode = call.session.tracking
+    if mode is None:
+        return {b"flags": Members([b"off"]), b"redirect": -1, b"prefixes": []}
+    flags = [b"on"]
+    if mode.broadcast:
+        flags.append(b"bcast")
+    if mode.optin:
+        flags += [b"optin", b"caching-yes"] if mode.caching else [b"optin"]
+    if mode.optout:
+        flags += [b"optout", b"caching-no"] if mode.caching else [b"optout"]
+    if mode.noloop:
+        flags.append(b"noloop")
+    if mode.broken:
+        flags.append(b"broken_redirect")
+    return {b"flags": Members(flags), b"redirect": mode.redirect, b"prefixes": sorted(mode.prefixes)}
 
 
 @_sub(
@@ -375,11 +407,105 @@ def client_trackinginfo(call: Call) -> Reply:
     "6.0.0",
     "Controls server-assisted client-side caching for the connection.",
     oneof("status", token("ON"), token("OFF")),
+    integer("client-id", token="REDIRECT", optional=True),
+    word("prefix", token="PREFIX", optional=True, multiple=True),
+    token("BCAST", optional=True),
+    token("OPTIN", optional=True),
+    token("OPTOUT", optional=True),
+    token("NOLOOP", optional=True),
+    complexity="O(1). Some options may introduce additional complexity.",
 )
 def client_tracking(call: Call) -> Reply:
-    if _on_or_off(call.argv[2]) or len(call.argv) > 3:
-        raise _NO_TRACKING
+    """On is answered when the other nodes know that changes of keys are to be told to this one."""
+    session = call.session
+    tracking = call.state.tracking
+    mode, prefixes = _tracking_options(call)
+    status = call.argv[2].lower()
+    if status == b"off":
+        tracking.stop(session)
+        session.link.authentication_changed()
+        return OK
+    if status != b"on":
+        raise SYNTAX
+    _check_switch(session.tracking, mode, prefixes)
+    tracking.start(session, mode, prefixes)
+    nodes = call.state.pubsub.nodes
+    if session.in_exec or nodes is None or not nodes.reachable:
+        return OK
+    return Later(_informed(nodes))
+
+
+async def _informed(nodes: Nodes) -> Reply:
+    await nodes.informed()
     return OK
+
+
+def _tracking_options(call: Call) -> tuple[Mode, list[bytes]]:
+    argv = call.argv
+    redirect = 0
+    options: set[bytes] = set()
+    prefixes: list[bytes] = []
+    at = 3
+    while at < len(argv):
+        option = argv[at].lower()
+        more = at + 1 < len(argv)
+        if option == b"redirect" and more:
+            at += 1
+            if redirect:
+                raise RedisError(b"ERR A client can only redirect to a single other client")
+            redirect = read_integer(argv[at])
+            if redirect not in call.session.clients:
+                raise RedisError(b"ERR The client ID you want redirect to does not exist")
+        elif option == b"prefix" and more:
+            at += 1
+            prefixes.append(argv[at])
+        elif option in (b"bcast", b"optin", b"optout", b"noloop"):
+            options.add(option)
+        else:
+            raise SYNTAX
+        at += 1
+    mode = Mode(
+        redirect=redirect,
+        broadcast=b"bcast" in options,
+        optin=b"optin" in options,
+        optout=b"optout" in options,
+        noloop=b"noloop" in options,
+    )
+    return mode, prefixes
+
+
+def _check_switch(old: Mode | None, new: Mode, prefixes: list[bytes]) -> None:
+    """Options that contradict each other, or how the client tracks already; in Redis' order."""
+    if prefixes and not new.broadcast:
+        raise RedisError(b"ERR PREFIX option requires BCAST mode to be enabled")
+    if old is not None and old.broadcast != new.broadcast:
+        raise RedisError(
+            b"ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling "
+            b"it with a different mode."
+        )
+    if new.broadcast and (new.optin or new.optout):
+        raise RedisError(b"ERR OPTIN and OPTOUT are not compatible with BCAST")
+    if new.optin and new.optout:
+        raise RedisError(b"ERR You can't specify both OPTIN mode and OPTOUT mode")
+    if old is not None and ((new.optin and old.optout) or (new.optout and old.optin)):
+        raise RedisError(
+            b"ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling "
+            b"it with a different mode."
+        )
+    known = old.prefixes if old is not None else []
+    for place, prefix in enumerate(prefixes):
+        for other in known:
+            if prefix != other and (prefix.startswith(other) or other.startswith(prefix)):
+                raise RedisError(
+                    b"ERR Prefix '%b' overlaps with an existing prefix '%b'. Prefixes for a single client must not "
+                    b"overlap." % (prefix, other)
+                )
+        for other in prefixes[place + 1 :]:
+            if prefix.startswith(other) or other.startswith(prefix):
+                raise RedisError(
+                    b"ERR Prefix '%b' overlaps with another provided prefix '%b'. Prefixes for a single client must "
+                    b"not overlap." % (prefix, other)
+                )
 
 
 @_sub(
@@ -390,9 +516,20 @@ def client_tracking(call: Call) -> Reply:
     oneof("mode", token("YES"), token("NO")),
 )
 def client_caching(call: Call) -> Reply:
-    if call.argv[2].lower() not in (b"yes", b"no"):
-        raise SYNTAX
-    raise _NOT_TRACKING
+    mode = call.session.tracking
+    if mode is None:
+        raise _NOT_TRACKING
+    match call.argv[2].lower():
+        case b"yes":
+            if not mode.optin:
+                raise RedisError(b"ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.")
+        case b"no":
+            if not mode.optout:
+                raise RedisError(b"ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.")
+        case _:
+            raise SYNTAX
+    mode.caching = True
+    return OK
 
 
 @_sub(

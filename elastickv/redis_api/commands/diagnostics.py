@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 from typing import Final
 
+from elastickv.redis_api import latency_report
 from elastickv.redis_api.argument_docs import integer, key, word
 from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.commands.info import peak_bytes, resident_bytes
 from elastickv.redis_api.errors import SYNTAX, RedisError, unknown_subcommand
 from elastickv.redis_api.registry import COMMANDS, Flag, KeySpan, Reply
-from elastickv.redis_api.replies import OK, Simple
+from elastickv.redis_api.replies import OK, Simple, Verbatim
 from elastickv.redis_api.session import Call
 
 _ADMIN: Final = Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE | Flag.LOCAL
@@ -51,6 +52,10 @@ _help(
     "latency",
     "2.8.13",
     b"LATENCY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    b"DOCTOR",
+    b"    Return a human readable latency analysis report.",
+    b"GRAPH <event>",
+    b"    Return an ASCII latency graph for the <event> class.",
     b"HISTORY <event>",
     b"    Return time-latency samples for the <event> class.",
     b"LATEST",
@@ -139,6 +144,37 @@ def latency_histogram(call: Call) -> Reply:
     }
 
 
+@COMMANDS.command(
+    "latency|graph",
+    arity=3,
+    flags=_ADMIN,
+    group="server",
+    since="2.8.13",
+    summary="Returns a latency graph for an event.",
+    complexity="O(1)",
+    arguments=(word("event"),),
+)
+def latency_graph(call: Call) -> Reply:
+    event = call.argv[2].decode("latin-1")
+    history = call.state.latency.events.get(event)
+    if not history:
+        raise RedisError(b"ERR No samples available for event '%b'" % call.argv[2])
+    return latency_report.graph(event, list(history), call.state.clock.wall_ms() // 1000).encode("latin-1")
+
+
+@COMMANDS.command(
+    "latency|doctor",
+    arity=2,
+    flags=_ADMIN,
+    group="server",
+    since="2.8.13",
+    summary="Returns a human-readable latency analysis report.",
+    complexity="O(1)",
+)
+def latency_doctor(call: Call) -> Reply:
+    return Verbatim(b"txt", latency_report.analysis(call.state.latency).encode())
+
+
 # SLOWLOG
 
 _container("slowlog", "2.2.12", "A container for slow log commands.")
@@ -211,6 +247,22 @@ def slowlog_reset(call: Call) -> Reply:
     return OK
 
 
+@COMMANDS.command(
+    "monitor",
+    arity=1,
+    flags=Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE | Flag.LOCAL | Flag.SESSION,
+    group="server",
+    since="1.0.0",
+    summary="Listens for all requests received by the server in real-time.",
+)
+def monitor(call: Call) -> Reply:
+    """Of the clients of this node; RESET or the end of the connection ends it."""
+    if call.session.in_exec:
+        raise RedisError(b"ERR MONITOR isn't allowed for DENY BLOCKING client")
+    call.state.monitors[call.session] = None
+    return OK
+
+
 # MEMORY
 
 _container("memory", "4.0.0", "A container for memory diagnostics commands.")
@@ -218,6 +270,8 @@ _help(
     "memory",
     "4.0.0",
     b"MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    b"DOCTOR",
+    b"    Return memory problems reports.",
     b"MALLOC-STATS",
     b"    Return internal statistics report from the memory allocator.",
     b"PURGE",
@@ -276,6 +330,37 @@ def memory_stats(call: Call) -> Reply:
         b"fragmentation": 1.0,
         b"fragmentation.bytes": 0,
     }
+
+
+@COMMANDS.command(
+    "memory|doctor",
+    arity=2,
+    flags=_MEMORY,
+    group="server",
+    since="4.0.0",
+    summary="Outputs a memory problems report.",
+    complexity="O(1)",
+)
+def memory_doctor(call: Call) -> Reply:
+    return Verbatim(b"txt", memory_report(call).encode())
+
+
+def memory_report(call: Call) -> str:
+    """What this process can know of itself: how much it holds against its peak, and what slow readers cost."""
+    used, output = resident_bytes(), sum(one.link.figures().output_bytes for one in call.session.clients.values())
+    found = []
+    if peak_bytes() > used * 1.5:
+        found.append(
+            f" * Peak memory: it was {peak_bytes() >> 20} MB at its highest and is {used >> 20} MB now. What was "
+            "freed may not have been given back; MEMORY PURGE asks for it."
+        )
+    if output > used // 4:
+        found.append(
+            f" * Unread replies: clients have yet to read {output >> 20} MB. CLIENT LIST shows whose omem is high."
+        )
+    if not found:
+        return "Nothing stands out in the memory of this node.\n"
+    return "What stands out in the memory of this node:\n\n" + "\n\n".join(found) + "\n"
 
 
 @COMMANDS.command(

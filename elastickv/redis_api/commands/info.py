@@ -89,7 +89,8 @@ def _clients(call: Call) -> Lines:
     yield "cluster_connections", sum(bool(one.forwarded_from) for one in clients.values())
     yield "maxclients", call.state.max_clients
     yield "blocked_clients", sum(one.blocked is not None or one.link.waits_at_leader for one in clients.values())
-    yield "tracking_clients", 0
+    yield "tracking_clients", len(call.state.tracking.sessions)
+    yield "clients_in_monitor", len(call.state.monitors)
 
 
 def _memory(call: Call) -> Lines:
@@ -149,6 +150,10 @@ def _stats(call: Call) -> Lines:
     yield "pubsub_channels", len(state.pubsub.listeners[Kind.CHANNEL])
     yield "pubsub_patterns", len(state.pubsub.listeners[Kind.PATTERN])
     yield "pubsubshard_channels", len(state.pubsub.listeners[Kind.SHARD])
+    tracking = state.tracking
+    yield "tracking_total_keys", len(tracking.keys)
+    yield "tracking_total_items", sum(map(len, tracking.keys.values()))
+    yield "tracking_total_prefixes", len(tracking.prefixes)
     yield "total_forks", 0
     yield "total_error_replies", sum(stats.errors.values())
     yield "client_query_buffer_limit_disconnections", stats.input_limit_disconnections

@@ -17,21 +17,21 @@ INTERNAL: Final = Registry()
 
 @INTERNAL.command(
     "elastickv.session",
-    arity=-7,
+    arity=-8,
     flags=Flag.NO_AUTH | Flag.NOSCRIPT | Flag.NO_MULTI | Flag.LOCAL | Flag.SESSION | Flag.SKIP_SLOWLOG,
     group="connection",
     since="7.2.0",
     summary="Makes this session the image of a client's session on another node.",
 )
 def elastickv_session(call: Call) -> Reply:
-    """node db protocol name watches user [secret]
+    """node db protocol name watches user origin [secret]
 
     `watches` is 1 when the keys watched over this connection stay so.
     """
     session = call.session
     state = call.state
-    node, db, protocol, name, watches, username = call.argv[1:7]
-    if not state.users.is_node(b"".join(call.argv[7:])):
+    node, db, protocol, name, watches, username, origin = call.argv[1:8]
+    if not state.users.is_node(b"".join(call.argv[8:])):
         raise WRONG_PASSWORD
     number = string_to_integer(db)
     if number is None or not 0 <= number < len(call.databases.numbered):
@@ -48,6 +48,7 @@ def elastickv_session(call: Call) -> Reply:
     if user is None:
         raise WRONG_PASSWORD
     session.user = user
+    session.origin = origin
     session.name = name
     session.authenticated = True
     session.link.authentication_changed()

@@ -29,6 +29,7 @@ from elastickv.redis_api.registry import COMMANDS, NO_KEYS, Flag, KeySpan, Reply
 from elastickv.redis_api.replies import NO_REPLY, OK, Simple
 from elastickv.redis_api.session import Call, Later, Session
 from elastickv.redis_api.state import ServerState
+from elastickv.redis_api.tracking import FLUSHED
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ _FLUSH_ARGUMENTS: Final = (
 def flushdb(call: Call) -> Reply:
     _flush_option(call)
     call.databases.flush([call.db.number])
+    call.state.outgoing.append(FLUSHED)
     return OK
 
 
@@ -101,6 +103,7 @@ def flushdb(call: Call) -> Reply:
 def flushall(call: Call) -> Reply:
     _flush_option(call)
     call.databases.flush(range(len(call.databases.numbered)))
+    call.state.outgoing.append(FLUSHED)
     return OK
 
 
@@ -127,6 +130,7 @@ def swapdb(call: Call) -> Reply:
     if not (0 <= first < count and 0 <= second < count):
         raise DB_OUT_OF_RANGE
     call.databases.swap(first, second)
+    call.state.outgoing.append(FLUSHED)
     return OK
 
 
