@@ -145,7 +145,12 @@ def check_item(item: Item) -> int:
     """The size of an item or key in bytes; numbers in it become canonical."""
     size = 0
     for name, value in item.items():
-        size += (len(name) if name.isascii() and len(name) < 256 else check_name(name)) + check(value)
+        size += len(name) if name.isascii() and len(name) < 256 else check_name(name)
+        if "S" in value and len(value) == 1:
+            text = value["S"]
+            size += len(text) if text.isascii() else len(text.encode())
+        else:
+            size += check(value)
     return size
 
 

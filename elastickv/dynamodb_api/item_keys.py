@@ -37,6 +37,7 @@ _ZERO: Final = b"\x00\xff"
 _FOLDED: Final = b"\x00\xfe"
 _FOLD_TAIL: Final = b"\x02"
 """Last byte of a folded sort key, and of no other."""
+FOLD_MARK: Final = _FOLD_TAIL[0]
 FOLD_BYTES: Final = 16 + len(_FOLD_TAIL)
 
 MAX_PREFIX: Final = (

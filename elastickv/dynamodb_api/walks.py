@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from elastickv.dynamodb_api.item_keys import FOLD_BYTES, is_folded
+from elastickv.dynamodb_api.item_keys import FOLD_BYTES, FOLD_MARK, is_folded
 from elastickv.kv.keyspace import prefix_end
 from elastickv.kv.view import View
 
@@ -61,7 +61,11 @@ def walk(
         return
     current: bytes | None = None
     members: list[tuple[bytes, bytes, bytes]] = []
+    last = -1 - tail
     for key, value in found:
+        if key[last] != FOLD_MARK and current is None:
+            yield key, value
+            continue
         group = _group(key, tail)
         if group != current:
             if members:
