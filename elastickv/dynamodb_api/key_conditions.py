@@ -129,30 +129,30 @@ def _compared(condition: Comparison) -> tuple[str, tuple[Operand, ...]]:
     return _OPERATORS[condition.operator], (condition.left, condition.right)
 
 
-def check_schema(conditions: KeyConditions, keys: Sequence[KeyAttribute]) -> None:
-    """The conditions held against the key schema of what is queried."""
-    for number, attribute in enumerate(keys):
-        first = number == 0
-        if first and len(keys) == 1 and len(conditions) > 1:
-            raise ValidationException(NOT_SUPPORTED)
-        condition = conditions.get(attribute.name)
-        if condition is None:
-            if first or len(conditions) > 1:
-                raise ValidationException(f"Query condition missed key schema element: {attribute.name}")
-            return
-        if condition.operator in _NOT_INDEXABLE:
-            raise ValidationException("Attempted conditional constraint is not an indexable operation")
-        if any(attribute.type not in value for value in condition.values):
-            raise ValidationException(f"{INVALID}Condition parameter type does not match schema type")
-        if first and condition.operator != "EQ":
-            raise ValidationException(NOT_SUPPORTED)
-        for value in condition.values:
-            if attribute.type != "N" and not value[attribute.type]:
-                word = "string" if attribute.type == "S" else "binary"
-                raise ValidationException(
-                    "One or more parameter values are not valid. The AttributeValue for a key attribute "
-                    f"cannot contain an empty {word} value. Key: {attribute.name}"
-                )
+def check_attribute(conditions: KeyConditions, keys: Sequence[KeyAttribute], number: int) -> None:
+    """The conditions held against one attribute of the key schema of what is queried."""
+    attribute = keys[number]
+    first = number == 0
+    if first and len(keys) == 1 and len(conditions) > 1:
+        raise ValidationException(NOT_SUPPORTED)
+    condition = conditions.get(attribute.name)
+    if condition is None:
+        if first or len(conditions) > 1:
+            raise ValidationException(f"Query condition missed key schema element: {attribute.name}")
+        return
+    if condition.operator in _NOT_INDEXABLE:
+        raise ValidationException("Attempted conditional constraint is not an indexable operation")
+    if any(attribute.type not in value for value in condition.values):
+        raise ValidationException(f"{INVALID}Condition parameter type does not match schema type")
+    if first and condition.operator != "EQ":
+        raise ValidationException(NOT_SUPPORTED)
+    for value in condition.values:
+        if attribute.type != "N" and not value[attribute.type]:
+            word = "string" if attribute.type == "S" else "binary"
+            raise ValidationException(
+                "One or more parameter values are not valid. The AttributeValue for a key attribute "
+                f"cannot contain an empty {word} value. Key: {attribute.name}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from elastickv.dynamodb_api.attributes import INVALID, Item, Key, Value, blob_bytes, kind_of, text_bytes
 from elastickv.dynamodb_api.errors import ValidationException
-from elastickv.dynamodb_api.expressions.nodes import SetAction, Update, ValueRef
+from elastickv.dynamodb_api.expressions.nodes import Arithmetic, Function, Operand, RemoveAction, Update, ValueRef
 from elastickv.dynamodb_api.expressions.update import part_of_key
 from elastickv.dynamodb_api.tables import Index, KeyAttribute, Table
 
@@ -141,18 +141,31 @@ def check_update(table: Table, update: Update, values: Mapping[str, Value]) -> N
         if attribute.name not in targets:
             continue
         for action in update.actions:
-            if action.path.steps != (attribute.name,):
+            if action.path.steps != (attribute.name,) or isinstance(action, RemoveAction):
                 continue
-            value = getattr(action, "value", None)
-            if isinstance(value, ValueRef):
-                given = values[value.name]
-                if attribute.type not in given:
-                    raise index_mismatch(index, attribute, kind_of(given))
-                if isinstance(action, SetAction) and attribute.type != "N" and not given[attribute.type]:
-                    raise EmptyKeyValue(
-                        f"{NOT_VALID}The update expression attempted to update a secondary index key to a value "
-                        f"that is not supported. {_EMPTY.format(_WORDS[attribute.type])}"
-                    )
+            kind = _type_of(action.value, values)
+            if kind is not None and kind != attribute.type:
+                raise index_mismatch(index, attribute, kind)
+            if isinstance(action.value, ValueRef) and kind != "N" and not values[action.value.name][attribute.type]:
+                raise _unsupported(attribute.type)
+
+
+def _type_of(operand: Operand, values: Mapping[str, Value]) -> str | None:
+    """The type of an update's operand, as far as it can be told without an item."""
+    if isinstance(operand, ValueRef):
+        return kind_of(values[operand.name])
+    if isinstance(operand, Arithmetic):
+        return "N"
+    if isinstance(operand, Function):
+        return "L" if operand.name == "list_append" else _type_of(operand.arguments[1], values)
+    return None
+
+
+def _unsupported(kind: str) -> EmptyKeyValue:
+    return EmptyKeyValue(
+        f"{NOT_VALID}The update expression attempted to update a secondary index key to a value "
+        f"that is not supported. {_EMPTY.format(_WORDS[kind])}"
+    )
 
 
 def check_updated(table: Table, update: Update, item: Item) -> None:
@@ -172,10 +185,7 @@ def check_updated(table: Table, update: Update, item: Item) -> None:
             )
         if attribute.type != "N":
             if not value[attribute.type]:
-                raise EmptyKeyValue(
-                    f"{NOT_VALID}The update expression attempted to update a secondary index key to a value "
-                    f"that is not supported. {_EMPTY.format(_WORDS[attribute.type])}"
-                )
+                raise _unsupported(attribute.type)
             _check_length(attribute.type, value[attribute.type], partition)
 
 

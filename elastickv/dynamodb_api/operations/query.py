@@ -99,12 +99,12 @@ def query(call: Call) -> dict[str, Any]:
     table = tables.table(call.view, request["TableName"])
     source = Source(call.view, table, request)
     start: Key | None = request.get("ExclusiveStartKey")
-    if start is not None:
-        if len(start) != len(source.start_names):
-            raise ValidationException(BAD_START)
-        for number, attribute in enumerate(source.keys):
+    if start is not None and len(start) != len(source.start_names):
+        raise ValidationException(BAD_START)
+    for number, attribute in enumerate(source.keys):
+        if start is not None:
             check_start_piece(start, attribute, number == 0)
-    key_conditions.check_schema(conditions, source.keys)
+        key_conditions.check_attribute(conditions, source.keys, number)
     if start is not None:
         check_start_table_key(source, start)
         _check_within(source, start, conditions)
