@@ -213,11 +213,13 @@ class Blocking:
         session = blocked.client.session
         call = session.call
         call.argv = blocked.argv
+        call.again = True
         started = perf_counter_ns()
         try:
             reply = blocked.route.handler(call)
         except Exception as error:
             reply = failure(state, session, blocked.route, blocked.argv, error)
+        call.again = False
         blocked.spent_ns += perf_counter_ns() - started
         if type(reply) is not Block:
             blocked.route.add(blocked.spent_ns)

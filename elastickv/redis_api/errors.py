@@ -67,25 +67,23 @@ def unknown_command(argv: list[bytes]) -> RedisError:
     for word in argv[1:]:
         if len(shown) >= 128:
             break
-        shown += b"'%b' " % _c_string(word)[: 128 - len(shown)]
-    return RedisError(b"ERR unknown command '%b', with args beginning with: %b" % (_c_string(argv[0])[:128], shown))
+        shown += b"'%b' " % c_string(word)[: 128 - len(shown)]
+    return RedisError(b"ERR unknown command '%b', with args beginning with: %b" % (c_string(argv[0])[:128], shown))
 
 
 def unknown_subcommand(container: bytes, sub: bytes) -> RedisError:
-    return RedisError(
-        b"ERR unknown subcommand '%b'. Try %b HELP." % (_c_string(sub)[:128], _c_string(container).upper())
-    )
+    return RedisError(b"ERR unknown subcommand '%b'. Try %b HELP." % (c_string(sub)[:128], c_string(container).upper()))
 
 
 def subcommand_syntax(container: bytes, sub: bytes) -> RedisError:
     """The subcommand is known, its arguments are not what it takes (Redis' addReplySubcommandSyntaxError)."""
     return RedisError(
         b"ERR unknown subcommand or wrong number of arguments for '%b'. Try %b HELP."
-        % (_c_string(sub)[:128], _c_string(container).upper())
+        % (c_string(sub)[:128], c_string(container).upper())
     )
 
 
-def _c_string(word: bytes) -> bytes:
+def c_string(word: bytes) -> bytes:
     """What C's printf would show of it."""
     end = word.find(b"\0")
     return word if end < 0 else word[:end]

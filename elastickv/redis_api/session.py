@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Call:
     """One command in execution. There is one object per session, used again and again: do not keep it."""
 
-    __slots__ = ("argv", "databases", "db", "protocol", "session", "view")
+    __slots__ = ("again", "argv", "databases", "db", "protocol", "session", "view")
 
     def __init__(self, session: Session, databases: Databases, view: View) -> None:
         self.argv: list[bytes] = []
@@ -37,6 +37,8 @@ class Call:
         self.view = view
         self.protocol = 2
         """RESP version that the reply will be encoded in."""
+        self.again = False
+        """The command was blocked and is tried again."""
 
     @property
     def now_ms(self) -> int:

@@ -10,6 +10,7 @@ from tests.conformance import (
     hash_commands,
     list_commands,
     set_commands,
+    stream_commands,
     string_commands,
     zset_commands,
 )
@@ -23,5 +24,6 @@ GROUPS: Final[dict[str, Group]] = {
     "list": list_commands.GROUP,
     "set": set_commands.GROUP,
     "sorted-set": zset_commands.GROUP,
+    "stream": stream_commands.GROUP,
 }
 """By the name that COMMAND DOCS gives the group."""

@@ -14,7 +14,7 @@ from tests.conformance.groups import GROUPS
 from tests.conformance.words import Words, cased
 
 _ALL = tuple(GROUPS)
-_TIMEOUT_LAST = frozenset((b"BLPOP", b"BRPOP", b"BZPOPMIN", b"BZPOPMAX"))
+_TIMEOUT_LAST = frozenset((b"BLPOP", b"BRPOP", b"BZPOPMIN", b"BZPOPMAX", b"XREAD", b"XREADGROUP"))
 
 
 def command(rng: Random, group: Group) -> Words:

@@ -1,0 +1,289 @@
+"""Streams: entries in the order of their IDs, a record each.
+
+    record    SPLIT incarnation:8 count:8  last ID:16 greatest deleted ID:16 first ID:16 added:8
+              node:4 node entries:4 node bytes:8  groups:4 next number:4
+    entries   e <ID:16>  ->  node:4 number of words:4 their lengths:4 each, words
+
+Redis packs some hundred entries into a node, and `XTRIM ~` removes whole nodes only. So that it removes the same here,
+each entry knows the number of the node that it would be in. The first ID is kept because entries that were removed in
+front of it cost a scan time until they are flushed.
+
+Consumer groups are in `stream_groups`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from struct import Struct
+from typing import Final
+
+from elastickv.kv.keyspace import prefix_end
+from elastickv.redis_api.errors import RedisError
+from elastickv.redis_api.values import stream_ids as ids
+from elastickv.redis_api.values.collections import elements, read_split, split_header
+from elastickv.redis_api.values.database import Database
+from elastickv.redis_api.values.kinds import KINDS, Kind
+from elastickv.redis_api.values.records import Record, RecordType
+
+_REST = Struct(">16s16s16sQIIQII")
+_ENTRY_HEAD = Struct(">II")
+_LENGTHS: Final = tuple(Struct(f">{count}I") for count in range(64))
+_ENTRY: Final = b"e"
+
+Entry = tuple[int, list[bytes]]
+"""ID, fields and values in turn."""
+
+
+def open_stream(db: Database, key: bytes) -> Stream | None:
+    """The stream at `key`, to be changed; None when there is nothing. KvError(WRONG_TYPE) for another type."""
+    record = db.typed(key, RecordType.STREAM)
+    return None if record is None else Stream(db, key, record)
+
+
+def read_stream(db: Database, key: bytes) -> Stream | None:
+    """`open_stream` for commands that only read."""
+    record = db.read_typed(key, RecordType.STREAM)
+    return None if record is None else Stream(db, key, record)
+
+
+class Stream:
+    """A stream that is open for one command. Entries are written at once, the rest by `save`."""
+
+    __slots__ = (
+        "_node",
+        "_node_bytes",
+        "_node_entries",
+        "_record",
+        "added",
+        "count",
+        "db",
+        "first",
+        "groups",
+        "incarnation",
+        "key",
+        "last",
+        "max_deleted",
+        "next_number",
+        "prefix",
+    )
+
+    def __init__(self, db: Database, key: bytes, record: Record | None) -> None:
+        self.db = db
+        self.key = key
+        self._record = record
+        if record is None:
+            self.incarnation = db.databases.new_incarnation()
+            self.count = self.last = self.max_deleted = self.first = 0
+            self.added = 0
+            """Entries ever added."""
+            self._node = self._node_entries = self._node_bytes = 0
+            self.groups = 0
+            self.next_number = 1
+            """For groups, which have numbers in keys."""
+        else:
+            self.incarnation, self.count, rest = read_split(record.payload)
+            (
+                last,
+                deleted,
+                first,
+                self.added,
+                self._node,
+                self._node_entries,
+                self._node_bytes,
+                self.groups,
+                self.next_number,
+            ) = _REST.unpack(rest)
+            self.last, self.max_deleted, self.first = ids.id_of(last), ids.id_of(deleted), ids.id_of(first)
+        self.prefix = elements(self.incarnation)
+
+    def save(self) -> None:
+        rest = _REST.pack(
+            ids.key_of(self.last),
+            ids.key_of(self.max_deleted),
+            ids.key_of(self.first),
+            self.added,
+            self._node,
+            self._node_entries,
+            self._node_bytes,
+            self.groups,
+            self.next_number,
+        )
+        payload = split_header(self.incarnation, self.count, rest)
+        if self._record is None:
+            self.db.store(self.key, RecordType.STREAM, payload)
+        else:
+            self.db.rewrite(self._record, payload)
+
+    # entries
+
+    def append(self, id: int, words: Sequence[bytes]) -> None:
+        """`id` is greater than `last`."""
+        limits = self.db.databases.limits
+        size = sum(map(len, words))
+        node_full = 0 < limits.stream_node_entries <= self._node_entries
+        if node_full or 0 < limits.stream_node_bytes <= self._node_bytes + size:
+            self._node += 1
+            self._node_entries = self._node_bytes = 0
+        self._node_entries += 1
+        self._node_bytes += size
+        count = len(words)
+        lengths = _LENGTHS[count] if count < len(_LENGTHS) else Struct(f">{count}I")
+        head = _ENTRY_HEAD.pack(self._node, count)
+        self.db.view.put(self._key(id), b"".join((head, lengths.pack(*map(len, words)), *words)))
+        if not self.count:
+            self.first = id
+        self.count += 1
+        self.added += 1
+        self.last = id
+
+    def _key(self, id: int) -> bytes:
+        return self.prefix + _ENTRY + id.to_bytes(16)
+
+    def has(self, id: int) -> bool:
+        return self.db.view.get(self._key(id)) is not None
+
+    def get(self, id: int) -> list[bytes] | None:
+        stored = self.db.view.get(self._key(id))
+        return None if stored is None else _words(stored)
+
+    def range(self, start: int, end: int, *, reverse: bool = False) -> Iterator[Entry]:
+        """Entries with start <= ID <= end."""
+        for id, stored in self._scan(start, end, reverse=reverse):
+            yield id, _words(stored)
+
+    def _scan(self, start: int, end: int, *, reverse: bool = False) -> Iterator[tuple[int, bytes]]:
+        start = max(start, self.first)
+        if not self.count or start > end:
+            return
+        high = prefix_end(self.prefix + _ENTRY) if end >= self.last else self._key(end + 1)
+        skip = len(self.prefix) + 1
+        for key, stored in self.db.view.scan(self._key(start), high, reverse=reverse):
+            yield ids.id_of(key[skip:]), stored
+
+    def last_entry(self) -> int:
+        """ID of the last entry that is there; 0 when there is none."""
+        return next((id for id, _ in self._scan(0, ids.LAST, reverse=True)), 0)
+
+    def delete(self, id: int) -> bool:
+        key = self._key(id)
+        if not self.count or self.db.view.get(key) is None:
+            return False
+        self.db.view.delete(key)
+        self.count -= 1
+        self.max_deleted = max(self.max_deleted, id)
+        if id == self.first:
+            self._find_first(id + 1)
+        return True
+
+    def _find_first(self, start: int) -> None:
+        if self.count:
+            self.first = next(id for id, _ in self._scan(start, ids.LAST))
+        else:
+            self.first = 0
+            self._node += 1
+            self._node_entries = self._node_bytes = 0
+
+    # trimming
+
+    def trim(self, *, most: int | None = None, min_id: int = 0, approximate: bool = False, limit: int = 0) -> int:
+        """Remove entries from the start until there are `most`, or until the first has at least `min_id`; how many.
+
+        `approximate`: only what fills whole nodes, and not more than `limit` (0: any number).
+        """
+        nodes = self._nodes(most, min_id) if approximate else self._one_by_one(most, min_id)
+        removed = 0
+        last = 0
+        view = self.db.view
+        for doomed in nodes:
+            if limit and removed + len(doomed) > limit:
+                break
+            for id in doomed:
+                view.delete(self._key(id))
+            removed += len(doomed)
+            last = doomed[-1]
+            self.count -= len(doomed)
+        if removed:
+            self._find_first(last + 1)
+        return removed
+
+    def _one_by_one(self, most: int | None, min_id: int) -> Iterator[list[int]]:
+        for id, _ in self._scan(0, ids.LAST):
+            if self.count <= most if most is not None else id >= min_id:
+                return
+            yield [id]
+
+    def _nodes(self, most: int | None, min_id: int) -> Iterator[list[int]]:
+        doomed: list[int] = []
+        node = -1
+        for id, stored in self._scan(0, ids.LAST):
+            at = int.from_bytes(stored[:4])
+            if at != node and doomed:
+                if not self._goes(doomed, most, min_id):
+                    return
+                yield doomed
+                doomed = []
+            if most is not None and self.count - len(doomed) <= most:
+                # This node has more than may go, whatever else is in it.
+                return
+            node = at
+            doomed.append(id)
+        if doomed and self._goes(doomed, most, min_id):
+            yield doomed
+
+    def _goes(self, node: list[int], most: int | None, min_id: int) -> bool:
+        return self.count - len(node) >= most if most is not None else node[-1] < min_id
+
+    def nodes(self) -> int:
+        """How many nodes Redis would have, as far as that can be told without reading all entries."""
+        if not self.count:
+            return 0
+        first = next(stored for _, stored in self._scan(0, ids.LAST))
+        return self._node - int.from_bytes(first[:4]) + 1
+
+    # what groups have read
+
+    def has_tombstones(self, start: int) -> bool:
+        """Something was deleted with XDEL from `start` on."""
+        if not self.count or not self.max_deleted or self.first > self.max_deleted:
+            return False
+        return start <= self.max_deleted
+
+    def distance(self, id: int) -> int:
+        """How many entries were ever added up to this one; -1 when nobody can tell (streamEstimateDistance...)."""
+        if not self.added:
+            return 0
+        if not self.count and id <= self.last:
+            return self.added
+        if id == self.last:
+            return self.added
+        if id > self.last:
+            return -1
+        if not self.max_deleted or self.max_deleted < self.first:
+            if id < self.first:
+                return self.added - self.count
+            if id == self.first:
+                return self.added - self.count + 1
+        return -1
+
+
+def _words(stored: bytes) -> list[bytes]:
+    count = int.from_bytes(stored[4:8])
+    lengths = (_LENGTHS[count] if count < len(_LENGTHS) else Struct(f">{count}I")).unpack_from(stored, 8)
+    at = 8 + 4 * count
+    words = []
+    for length in lengths:
+        words.append(stored[at : at + length])
+        at += length
+    return words
+
+
+def _not_dumped(db: Database, record: Record) -> object:
+    raise RedisError(b"ERR values of type stream cannot be dumped yet")
+
+
+KINDS[RecordType.STREAM] = Kind(
+    encoding=lambda db, record: b"stream",
+    count=lambda db, record: Stream(db, b"", record).count,
+    load=_not_dumped,
+    save=lambda db, key, value, deadline: None,
+)
