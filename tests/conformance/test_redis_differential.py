@@ -139,7 +139,8 @@ def test_documentation_is_complete_and_agrees_with_redis(reference: tuple[str, i
     assert command.since.encode() == theirs[b"since"]
     assert command.summary.endswith(".")
     assert command.complexity
-    assert [version for version, _ in command.history] == [entry[0].decode() for entry in theirs.get(b"history", [])]
+    known = [version for version, _ in command.history if version < "7.1"]
+    assert known == [entry[0].decode() for entry in theirs.get(b"history", [])]
     if b"arguments" in theirs:
         types = [str(argument["type"]).encode() for argument in command.arguments]
         assert command.name in RESHAPED or types == [mapping(one)[b"type"] for one in theirs[b"arguments"]]

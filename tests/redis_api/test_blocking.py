@@ -238,3 +238,63 @@ async def test_sorted_sets_wake_too(clients: list[Client], other: Client) -> Non
     assert clients[2].wire.take() == b""
     assert other.send("ZUNIONSTORE z 1 z", "ZINCRBY z 1.5 d", "EXISTS z") == b":0\r\n$3\r\n1.5\r\n:0\r\n"
     assert clients[2].wire.take() == b"*3\r\n$1\r\nz\r\n$1\r\nd\r\n$3\r\n1.5\r\n"
+
+
+ENTRY = b"*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n%b\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n"
+
+
+async def test_every_reader_of_a_stream_gets_an_entry(clients: list[Client], other: Client) -> None:
+    other.send("XADD s 1-0 f v")
+    clients[0].send("XREAD BLOCK 0 STREAMS s $")
+    clients[1].send("XREAD BLOCK 0 STREAMS none s 0 1-0")
+    clients[2].send("XREAD BLOCK 0 STREAMS s 2-0")
+    other.send("XADD s 2-0 f v")
+    assert clients[0].wire.take() == clients[1].wire.take() == ENTRY % b"2-0"
+    assert clients[2].wire.take() == b""
+    other.send("XADD s 3-0 f v")
+    assert clients[2].wire.take() == ENTRY % b"3-0"
+
+
+async def test_a_group_hands_an_entry_to_the_first_in_line(clients: list[Client], other: Client) -> None:
+    other.send("XGROUP CREATE s g $ MKSTREAM")
+    for number, client in enumerate(clients[:3]):
+        client.send(f"XREADGROUP GROUP g c{number} BLOCK 0 STREAMS s >")
+    other.send("XADD s 1-0 f v")
+    assert [client.wire.take() for client in clients[:3]] == [ENTRY % b"1-0", b"", b""]
+    other.send("XADD s 2-0 f v", "XADD s 3-0 f v")
+    assert [client.wire.take() for client in clients[:3]] == [b"", ENTRY % b"2-0", ENTRY % b"3-0"]
+    assert other.send("XPENDING s g").startswith(b"*4\r\n:3\r\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "reply"),
+    [
+        ("DEL s", b"-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option\r\n"),
+        ("XGROUP DESTROY s g", b"-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option\r\n"),
+        ("SET s text", b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+        ("FLUSHALL", b"-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option\r\n"),
+        ("SWAPDB 0 1", b"-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option\r\n"),
+    ],
+)
+async def test_group_readers_hear_that_their_group_has_gone(
+    clients: list[Client], other: Client, change: str, reply: bytes
+) -> None:
+    other.send("XGROUP CREATE s g $ MKSTREAM")
+    clients[0].send("XREADGROUP GROUP g a BLOCK 0 STREAMS s >")
+    clients[1].send("XREAD BLOCK 0 STREAMS s $")
+    other.send(change)
+    assert clients[0].wire.take() == reply
+    assert clients[1].wire.take() == b""
+
+
+async def test_a_group_reader_does_not_write_while_it_waits_in_vain(
+    door: Door, clients: list[Client], other: Client
+) -> None:
+    other.send("XGROUP CREATE s g $ MKSTREAM", "XADD s 1-0 f v")
+    clients[0].send("XREADGROUP GROUP g a BLOCK 0 STREAMS s >")
+    clients[0].wire.take()
+    clients[0].send("XREADGROUP GROUP g a BLOCK 0 STREAMS s >")
+    door.store.clock.advance(1.0)
+    other.send("XDEL s 1-0")
+    told = other.send("XINFO CONSUMERS s g")
+    assert b"idle\r\n:1000\r\n" in told

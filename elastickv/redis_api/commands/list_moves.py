@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from elastickv.redis_api.argument_docs import Argument, integer, key, oneof, token, word
-from elastickv.redis_api.arguments import INT64_MAX, integer_between, string_to_integer, timeout_seconds
+from elastickv.redis_api.arguments import INT64_MAX, integer_between, timeout_seconds
 from elastickv.redis_api.commands.lists import close_list
 from elastickv.redis_api.errors import SYNTAX, RedisError
-from elastickv.redis_api.registry import COMMANDS, NO_KEYS, Flag, KeySpan, KeySpec, Reply
+from elastickv.redis_api.registry import COMMANDS, NO_KEYS, Flag, KeySpan, KeySpec, Reply, counted_keys
 from elastickv.redis_api.replies import NULL_ARRAY
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values.lists import List, open_list
@@ -209,11 +209,6 @@ def _counted_keys(argv: Sequence[bytes], at: int) -> tuple[list[bytes], list[byt
     return list(argv[at + 1 : at + 1 + number]), list(argv[at + 1 + number :])
 
 
-def _find_keys(at: int, argv: Sequence[bytes]) -> list[bytes]:
-    number = string_to_integer(argv[at])
-    return list(argv[at + 1 : at + 1 + number]) if number is not None and number > 0 else []
-
-
 _POP_MANY: Final = (
     integer("numkeys"),
     key(multiple=True),
@@ -227,7 +222,7 @@ _POP_MANY: Final = (
     arity=-4,
     flags=Flag.WRITE,
     keys=NO_KEYS,
-    find_keys=lambda argv: _find_keys(1, argv),
+    find_keys=counted_keys(1),
     group="list",
     since="7.0.0",
     complexity="O(N+M) for N keys and M elements returned",
@@ -244,7 +239,7 @@ def lmpop(call: Call) -> Reply:
     arity=-5,
     flags=Flag.WRITE | Flag.BLOCKING,
     keys=NO_KEYS,
-    find_keys=lambda argv: _find_keys(2, argv),
+    find_keys=counted_keys(2),
     group="list",
     since="7.0.0",
     complexity="O(N+M) for N keys and M elements returned",

@@ -11,7 +11,7 @@ from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.arguments import timeout_milliseconds
 from elastickv.redis_api.commands.streams import shown
 from elastickv.redis_api.errors import SYNTAX, RedisError, c_string
-from elastickv.redis_api.registry import COMMANDS, NO_KEYS, Flag, Reply
+from elastickv.redis_api.registry import COMMANDS, NO_KEYS, Flag, KeySpec, Reply
 from elastickv.redis_api.replies import NULL_ARRAY, Raw, encode
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values import events
@@ -122,7 +122,7 @@ def _by_stream(found: list[tuple[bytes, list[object]]], protocol: int) -> Reply:
     group="stream",
     since="5.0.0",
     complexity="O(N) for N entries returned",
-    key_access=("RO ACCESS",),
+    key_specs=(KeySpec("RO ACCESS", keyword="STREAMS", start_from=1, last=-1, limit=2),),
     arguments=(
         integer("count", token="COUNT", optional=True),
         integer("milliseconds", token="BLOCK", optional=True),
@@ -171,7 +171,7 @@ def xread(call: Call) -> Reply:
     group="stream",
     since="5.0.0",
     complexity="O(N) for N entries returned",
-    key_access=("RO ACCESS",),
+    key_specs=(KeySpec("RO ACCESS", keyword="STREAMS", start_from=4, last=-1, limit=2),),
     arguments=(
         block("group-block", word("group"), word("consumer"), token="GROUP"),
         integer("count", token="COUNT", optional=True),
