@@ -119,6 +119,8 @@ def implied_categories(command: Command) -> set[bytes]:
         implied.add(b"@blocking")
     if command.name != "object":
         implied.add(b"@keyspace" if command.group == "generic" else b"@" + command.group.replace("-", "").encode())
+    if Flag.ADMIN in command.flags:
+        implied |= {b"@admin", b"@dangerous"}
     if Flag.WRITE in command.flags:
         implied.add(b"@write")
     # A write is never a read for ACL.

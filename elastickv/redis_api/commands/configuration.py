@@ -162,6 +162,7 @@ PARAMETERS: Final[dict[str, Parameter]] = {
         *_limit("zset-max-listpack-value", "zset_value", _BYTES, "zset-max-ziplist-value"),
         *_limit("list-max-listpack-size", "list_size", _integer(-_INT_MAX - 1, _INT_MAX), "list-max-ziplist-size"),
         *_limit("list-compress-depth", "list_compress_depth", _integer(0, _INT_MAX)),
+        *_limit("hll-sparse-max-bytes", "hll_sparse_bytes", _BYTES),
         *_limit("stream-node-max-bytes", "stream_node_bytes", _BYTES),
         *_limit("stream-node-max-entries", "stream_node_entries", _COUNT),
         # redis-benchmark, redis-py and exporters ask for these.

@@ -56,6 +56,7 @@ class EncodingLimits:
     list_compress_depth: int = 0
     stream_node_bytes: int = 4096
     stream_node_entries: int = 100
+    hll_sparse_bytes: int = 3000
     inline_bytes: int = 8192
     """Ours: a collection of any encoding is split when its record would be larger than this."""
 
