@@ -7,6 +7,7 @@ from typing import Final
 from tests.conformance import (
     bitmap_commands,
     generic_commands,
+    geo_commands,
     hash_commands,
     hyperloglog_commands,
     list_commands,
@@ -27,5 +28,6 @@ GROUPS: Final[dict[str, Group]] = {
     "set": set_commands.GROUP,
     "sorted-set": zset_commands.GROUP,
     "stream": stream_commands.GROUP,
+    "geo": geo_commands.GROUP,
 }
 """By the name that COMMAND DOCS gives the group."""

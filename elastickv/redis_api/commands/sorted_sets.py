@@ -22,13 +22,13 @@ _READ: Final = Flag.READONLY | Flag.FAST
 _ADD: Final = Flag.WRITE | Flag.DENYOOM | Flag.FAST
 _MEMBER: Final = word("member")
 
-_NX: Final = 1
-_XX: Final = 2
+NX: Final = 1
+XX: Final = 2
 _GT: Final = 4
 _LT: Final = 8
-_CH: Final = 16
+CH: Final = 16
 _INCR: Final = 32
-_OPTIONS: Final = {b"NX": _NX, b"XX": _XX, b"GT": _GT, b"LT": _LT, b"CH": _CH, b"INCR": _INCR}
+_OPTIONS: Final = {b"NX": NX, b"XX": XX, b"GT": _GT, b"LT": _LT, b"CH": CH, b"INCR": _INCR}
 
 _NOT_A_NUMBER: Final = RedisError(b"ERR resulting score is not a number (NaN)")
 
@@ -64,9 +64,9 @@ def _add(call: Call, given: int) -> Reply:
 
 
 def _check_options(flags: int, words: int) -> None:
-    if flags & _NX and flags & _XX:
+    if flags & NX and flags & XX:
         raise RedisError(b"ERR XX and NX options at the same time are not compatible")
-    if (flags & (_GT | _LT) and flags & _NX) or (flags & _GT and flags & _LT):
+    if (flags & (_GT | _LT) and flags & NX) or (flags & _GT and flags & _LT):
         raise RedisError(b"ERR GT, LT, and/or NX options at the same time are not compatible")
     if flags & _INCR and words > 2:
         raise RedisError(b"ERR INCR option supports a single increment-element pair")
@@ -77,7 +77,7 @@ def add_members(call: Call, name: bytes, scores: list[float], members: list[byte
     db = call.db
     found = sorted_sets.find(db, name)
     if found is None:
-        if flags & _XX:
+        if flags & XX:
             return 0
         found = sorted_sets.new(db, name)
     added = updated = 0
@@ -85,16 +85,16 @@ def add_members(call: Call, name: bytes, scores: list[float], members: list[byte
         new = score_key(score)
         old = found.key_of(member)
         if old is None:
-            if not flags & _XX:
+            if not flags & XX:
                 found.set(member, None, new)
                 note_new_member(db, found, member)
                 added += 1
-        elif new != old and not (flags & _NX or (flags & _GT and new < old) or (flags & _LT and new > old)):
+        elif new != old and not (flags & NX or (flags & _GT and new < old) or (flags & _LT and new > old)):
             found.set(member, old, new)
             updated += 1
     if added or updated:
         close_set(call, name, found, b"zadd")
-    return added + updated if flags & _CH else added
+    return added + updated if flags & CH else added
 
 
 def _increment(call: Call, name: bytes, step: float, member: bytes, flags: int) -> float | None:
@@ -103,14 +103,14 @@ def _increment(call: Call, name: bytes, step: float, member: bytes, flags: int) 
     found = sorted_sets.find(db, name)
     old = None if found is None else found.key_of(member)
     if found is None or old is None:
-        if flags & _XX:
+        if flags & XX:
             return None
         found = found or sorted_sets.new(db, name)
         found.set(member, None, score_key(step))
         note_new_member(db, found, member)
         close_set(call, name, found, b"zincr")
         return step
-    if flags & _NX:
+    if flags & NX:
         return None
     score = score_of(old) + step
     if score != score:
