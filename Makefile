@@ -146,10 +146,11 @@ proto: $(READY) ## elastickv/pb from proto/
 	@$(PYTHON) proto/generate.py
 
 .PHONY: docs
-docs: $(READY) ## docs/flags.md and docs/dynamodb.md from the declarations, READMEs of roles from their specs
+docs: $(READY) ## docs/flags.md, docs/dynamodb.md and docs/redis.md from the declarations, READMEs of roles from their specs
 	@$(PYTHON) -m tests.ansible.role_docs
 	@$(PYTHON) -c 'import elastickv.config as c; open("docs/flags.md", "w", encoding="utf-8").write(c.markdown())'
 	@$(PYTHON) -m elastickv.dynamodb_api.reference docs/dynamodb.md
+	@$(PYTHON) -m elastickv.redis_api.reference docs/redis.md
 
 .PHONY: lock
 lock: ## requirements.lock from pyproject.toml, in an environment of its own

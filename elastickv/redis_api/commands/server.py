@@ -14,7 +14,8 @@ from typing import Final
 from elastickv.errors import Fault, KvError
 from elastickv.kv.ports import MemberStatus
 from elastickv.redis_api.argument_docs import integer, key, oneof, token, word
-from elastickv.redis_api.arguments import string_to_float, string_to_integer
+from elastickv.redis_api.arguments import integer as read_integer
+from elastickv.redis_api.arguments import positive, string_to_float, string_to_integer
 from elastickv.redis_api.errors import (
     DB_OUT_OF_RANGE,
     NO_SUCH_KEY,
@@ -216,6 +217,39 @@ def wait(call: Call) -> Reply:
     return Later(_wait(call.session, number, timeout / 1000))
 
 
+@COMMANDS.command(
+    "waitaof",
+    arity=4,
+    flags=Flag.NOSCRIPT | Flag.BLOCKING,
+    group="generic",
+    since="7.2.0",
+    summary="Blocks until all of the preceding write commands sent by the connection are written to the append-only "
+    "file of the master and/or replicas.",
+    complexity="O(1)",
+    categories=("connection",),
+    arguments=(integer("numlocal"), integer("numreplicas"), integer("timeout")),
+)
+def waitaof(call: Call) -> Reply:
+    """A write that was answered is synced on a majority; asked for more members, they are counted as by WAIT, because
+    a member acknowledges what its disk has."""
+    if not 0 <= read_integer(call.argv[1]) <= 1:
+        raise RedisError(b"ERR value is out of range, value must between 0 and 1")
+    number = positive(call.argv[2])
+    timeout = string_to_integer(call.argv[3])
+    if timeout is None:
+        raise _BAD_TIMEOUT
+    if timeout < 0:
+        raise _NEGATIVE_TIMEOUT
+    if call.session.in_exec:
+        return [1, _acknowledged(call.state, call.state.control.status().last_log_index)]
+    return Later(_wait_synced(call.session, number, timeout / 1000))
+
+
+async def _wait_synced(session: Session, number: int, timeout: float) -> Reply:
+    reply = await _wait(session, number, timeout)
+    return [1, reply] if isinstance(reply, int) else reply
+
+
 def _acknowledged(state: ServerState, index: int) -> int:
     return sum((member.match_index or 0) >= index for member in replicas(state))
 
@@ -235,35 +269,6 @@ async def _wait(session: Session, number: int, timeout: float) -> Reply:
         if not state.store.serving:
             return from_fault(KvError(Fault.NO_QUORUM, "this node does not lead any more"))
         await asyncio.sleep(_POLL_SECONDS)
-
-
-def _refuse(name: str, arity: int, since: str, summary: str, text: bytes) -> None:
-    """Declare a command that this server knows but does not offer."""
-    error = RedisError(text)
-
-    @COMMANDS.command(name, arity=arity, flags=_ADMIN | Flag.LOCAL, group="server", since=since, summary=summary)
-    def refuse(_: Call) -> Reply:
-        raise error
-
-
-_BY_RAFT = b"ERR replication is managed by Raft; members are changed with RaftAdmin, not with this command"
-_refuse("replicaof", 3, "5.0.0", "Not offered: replication is managed by Raft.", _BY_RAFT)
-_refuse("slaveof", 3, "1.0.0", "Not offered: replication is managed by Raft.", _BY_RAFT)
-_refuse(
-    "failover",
-    -1,
-    "6.2.0",
-    "Not offered: the lead is handed over with RaftAdmin.",
-    b"ERR the lead is handed over with RaftAdmin (LeadershipTransfer), not with FAILOVER",
-)
-_refuse(
-    "cluster",
-    -2,
-    "3.0.0",
-    "Not offered: every node serves the whole keyspace.",
-    b"ERR This instance has cluster support disabled",
-)
-_refuse("module", -2, "4.0.0", "Not offered.", b"ERR this server has no modules")
 
 
 # snapshots

@@ -1,0 +1,69 @@
+"""Commands of Redis that mean nothing here: each says so, and what to do instead (see docs/redis.md)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from elastickv.redis_api.errors import RedisError
+from elastickv.redis_api.registry import COMMANDS, NO_KEYS, Flag, KeySpan, Reply
+from elastickv.redis_api.session import Call
+
+_COMMON: Final = Flag.LOADING | Flag.STALE | Flag.LOCAL
+_ADMIN: Final = _COMMON | Flag.ADMIN | Flag.NOSCRIPT
+
+
+def _refuse(
+    name: str,
+    arity: int,
+    since: str,
+    text: bytes,
+    *,
+    group: str = "server",
+    flags: Flag = _ADMIN,
+    keys: KeySpan = NO_KEYS,
+    categories: tuple[str, ...] = (),
+) -> None:
+    """Declare a command that this server knows but does not offer; `text` is its answer."""
+    error = RedisError(text)
+
+    @COMMANDS.command(
+        name,
+        arity=arity,
+        flags=flags,
+        keys=keys,
+        group=group,
+        since=since,
+        summary=f"Not offered: {text.decode().partition(' ')[2]}.",
+        complexity="O(1)",
+        categories=categories,
+    )
+    def refuse(_: Call) -> Reply:
+        raise error
+
+
+_BY_RAFT: Final = b"ERR replication is managed by Raft; members are changed with RaftAdmin, not with this command"
+_refuse("replicaof", 3, "5.0.0", _BY_RAFT)
+_refuse("slaveof", 3, "1.0.0", _BY_RAFT)
+_refuse("sync", 1, "1.0.0", _BY_RAFT)
+_refuse("psync", -3, "2.8.0", _BY_RAFT)
+_refuse("replconf", -1, "3.0.0", _BY_RAFT)
+_refuse("failover", -1, "6.2.0", b"ERR the lead is handed over with RaftAdmin (LeadershipTransfer), not with FAILOVER")
+
+# Redis' own words where it is no cluster: every node here serves the whole keyspace.
+_NO_CLUSTER: Final = b"ERR This instance has cluster support disabled"
+_refuse("cluster", -2, "3.0.0", _NO_CLUSTER, group="cluster")
+_refuse("asking", 1, "3.0.0", _NO_CLUSTER, group="cluster", flags=_COMMON | Flag.FAST, categories=("connection",))
+_refuse("readonly", 1, "3.0.0", _NO_CLUSTER, group="cluster", flags=_COMMON | Flag.FAST, categories=("connection",))
+_refuse("readwrite", 1, "3.0.0", _NO_CLUSTER, group="cluster", flags=_COMMON | Flag.FAST, categories=("connection",))
+
+_refuse("module", -2, "4.0.0", b"ERR this server has no modules")
+_refuse(
+    "migrate",
+    -6,
+    "2.6.0",
+    b"ERR keys are carried to another server with DUMP and RESTORE, not with MIGRATE",
+    group="generic",
+    flags=Flag.WRITE | Flag.LOCAL | Flag.MOVABLEKEYS,
+    keys=KeySpan(3, 3, 1),
+    categories=("dangerous",),
+)
