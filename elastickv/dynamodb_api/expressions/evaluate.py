@@ -106,9 +106,8 @@ def _comparison(condition: Comparison) -> Test:
 
         def is_unequal(item: Document, values: Values) -> bool:
             one, other = left(item, values), right(item, values)
-            if one is None or other is None:
-                return one is not other
-            return not equal(one, other)
+            # What is not there is unequal to everything, also to another thing that is not there.
+            return one is None or other is None or not equal(one, other)
 
         return is_unequal
     holds = _ORDERS[operator]

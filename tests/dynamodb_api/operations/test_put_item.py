@@ -239,3 +239,10 @@ def test_the_shape_is_checked_first(store: DynamoStore) -> None:
     message = store.refuse("PutItem", TableName="x!", Item={}, ReturnValues="hi")
     assert message.startswith("ValidationException: ")
     assert "validation errors detected: " in message
+
+
+@pytest.mark.parametrize("condition", ["x <> y", "x <> :v", ":v <> x", "NOT x = y"])
+def test_what_is_not_there_is_unequal_even_to_itself(store: DynamoStore, condition: str) -> None:
+    values = {":v": S("v")} if ":v" in condition else None
+    arguments = {"ExpressionAttributeValues": values} if values else {}
+    store.call("PutItem", TableName="one", Item={"pk": S("a")}, ConditionExpression=condition, **arguments)
