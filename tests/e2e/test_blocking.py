@@ -145,7 +145,7 @@ def crew(cluster: LocalCluster, consume: Callable[[redis.Redis], str | None]) ->
 def elements(cluster: LocalCluster, *keys: str) -> list[str]:
     with cluster.wait_for_leader().redis() as client:
         found = [client.lrange(key, 0, -1) for key in keys]
-    return [element.decode() for some in found for element in some]  # type: ignore[union-attr]
+    return [element.decode() for some in found for element in some]
 
 
 def disturb(cluster: LocalCluster) -> None:
