@@ -196,7 +196,11 @@ def _table(protocol: int) -> _Table:
 
     def items(mark: bytes, sequence: Iterable[object], count: int) -> bytes:
         parts = [b"%b%d\r\n" % (mark, count)]
-        parts += [table[type(item)](item) for item in sequence]
+        # Most items are bytes: no call for them.
+        parts += [
+            b"$%d\r\n%b\r\n" % (len(item), item) if type(item) is bytes else table[type(item)](item)
+            for item in sequence
+        ]
         return b"".join(parts)
 
     def array(sequence: list[object]) -> bytes:

@@ -1,12 +1,13 @@
 """Streams: entries in the order of their IDs, a record each.
 
     record    SPLIT incarnation:8 count:8  last ID:16 greatest deleted ID:16 first ID:16 added:8
-              node:4 node entries:4 node bytes:8  groups:4 next number:4
+              node:4 node entries:4 node bytes:8  first node:4 its entries:4 its last ID:16  groups:4 next number:4
     entries   e <ID:16>  ->  node:4 number of words:4 their lengths:4 each, words
 
 Redis packs some hundred entries into a node, and `XTRIM ~` removes whole nodes only. So that it removes the same here,
-each entry knows the number of the node that it would be in. The first ID is kept because entries that were removed in
-front of it cost a scan time until they are flushed.
+each entry knows the number of the node that it would be in, and what the first node has is kept, so that an XADD which
+trims looks at entries only when some are removed. The first ID is kept because entries that were removed in front of it
+cost a scan time until they are flushed.
 
 Consumer groups are in `stream_groups`.
 """
@@ -25,7 +26,7 @@ from elastickv.redis_api.values.database import Database
 from elastickv.redis_api.values.kinds import KINDS, Kind
 from elastickv.redis_api.values.records import Record, RecordType
 
-_REST = Struct(">16s16s16sQIIQII")
+_REST = Struct(">16s16s16sQIIQII16sII")
 _ENTRY_HEAD = Struct(">II")
 _LENGTHS: Final = tuple(Struct(f">{count}I") for count in range(64))
 _ENTRY: Final = b"e"
@@ -50,6 +51,9 @@ class Stream:
     """A stream that is open for one command. Entries are written at once, the rest by `save`."""
 
     __slots__ = (
+        "_first_node",
+        "_first_node_entries",
+        "_first_node_last",
         "_node",
         "_node_bytes",
         "_node_entries",
@@ -77,6 +81,8 @@ class Stream:
             self.added = 0
             """Entries ever added."""
             self._node = self._node_entries = self._node_bytes = 0
+            self._first_node = self._first_node_entries = self._first_node_last = 0
+            """Entries that are there, and the last of them."""
             self.groups = 0
             self.next_number = 1
             """For groups, which have numbers in keys."""
@@ -90,10 +96,14 @@ class Stream:
                 self._node,
                 self._node_entries,
                 self._node_bytes,
+                self._first_node,
+                self._first_node_entries,
+                first_node_last,
                 self.groups,
                 self.next_number,
             ) = _REST.unpack(rest)
             self.last, self.max_deleted, self.first = ids.id_of(last), ids.id_of(deleted), ids.id_of(first)
+            self._first_node_last = ids.id_of(first_node_last)
         self.prefix = elements(self.incarnation)
 
     def save(self) -> None:
@@ -105,6 +115,9 @@ class Stream:
             self._node,
             self._node_entries,
             self._node_bytes,
+            self._first_node,
+            self._first_node_entries,
+            ids.key_of(self._first_node_last),
             self.groups,
             self.next_number,
         )
@@ -132,6 +145,10 @@ class Stream:
         self.db.view.put(self._key(id), b"".join((head, lengths.pack(*map(len, words)), *words)))
         if not self.count:
             self.first = id
+            self._first_node = self._node
+        if self._first_node == self._node:
+            self._first_node_entries += 1
+            self._first_node_last = id
         self.count += 1
         self.added += 1
         self.last = id
@@ -171,15 +188,24 @@ class Stream:
         self.db.view.delete(key)
         self.count -= 1
         self.max_deleted = max(self.max_deleted, id)
-        if id == self.first:
-            self._find_first(id + 1)
+        if id <= self._first_node_last:
+            self._look_at_start(id + 1 if id == self.first else self.first)
         return True
 
-    def _find_first(self, start: int) -> None:
-        if self.count:
-            self.first = next(id for id, _ in self._scan(start, ids.LAST))
-        else:
-            self.first = 0
+    def _look_at_start(self, start: int) -> None:
+        """Entries were removed at the start, or in the first node: find out what is there now, from `start` on."""
+        self._first_node_entries = 0
+        for id, stored in self._scan(start, ids.LAST):
+            node = int.from_bytes(stored[:4])
+            if not self._first_node_entries:
+                self.first, self._first_node = id, node
+            elif node != self._first_node:
+                return
+            self._first_node_entries += 1
+            self._first_node_last = id
+        if not self.count:
+            # Redis makes a new node for what comes next.
+            self.first = self._first_node_last = 0
             self._node += 1
             self._node_entries = self._node_bytes = 0
 
@@ -190,55 +216,39 @@ class Stream:
 
         `approximate`: only what fills whole nodes, and not more than `limit` (0: any number).
         """
-        nodes = self._nodes(most, min_id) if approximate else self._one_by_one(most, min_id)
+        if approximate:
+            return self._trim_nodes(most, min_id, limit)
         removed = 0
         last = 0
-        view = self.db.view
-        for doomed in nodes:
-            if limit and removed + len(doomed) > limit:
-                break
-            for id in doomed:
-                view.delete(self._key(id))
-            removed += len(doomed)
-            last = doomed[-1]
-            self.count -= len(doomed)
-        if removed:
-            self._find_first(last + 1)
-        return removed
-
-    def _one_by_one(self, most: int | None, min_id: int) -> Iterator[list[int]]:
         for id, _ in self._scan(0, ids.LAST):
             if self.count <= most if most is not None else id >= min_id:
-                return
-            yield [id]
+                break
+            self.db.view.delete(self._key(id))
+            self.count -= 1
+            removed += 1
+            last = id
+        if removed:
+            self._look_at_start(last + 1)
+        return removed
 
-    def _nodes(self, most: int | None, min_id: int) -> Iterator[list[int]]:
-        doomed: list[int] = []
-        node = -1
-        for id, stored in self._scan(0, ids.LAST):
-            at = int.from_bytes(stored[:4])
-            if at != node and doomed:
-                if not self._goes(doomed, most, min_id):
-                    return
-                yield doomed
-                doomed = []
-            if most is not None and self.count - len(doomed) <= most:
-                # This node has more than may go, whatever else is in it.
-                return
-            node = at
-            doomed.append(id)
-        if doomed and self._goes(doomed, most, min_id):
-            yield doomed
-
-    def _goes(self, node: list[int], most: int | None, min_id: int) -> bool:
-        return self.count - len(node) >= most if most is not None else node[-1] < min_id
+    def _trim_nodes(self, most: int | None, min_id: int, limit: int) -> int:
+        removed = 0
+        while self.count:
+            node = self._first_node_entries
+            stays = self.count - node < most if most is not None else self._first_node_last >= min_id
+            if stays or (limit and removed + node > limit):
+                break
+            last = self._first_node_last
+            for id, _ in self._scan(0, last):
+                self.db.view.delete(self._key(id))
+            self.count -= node
+            removed += node
+            self._look_at_start(last + 1)
+        return removed
 
     def nodes(self) -> int:
         """How many nodes Redis would have, as far as that can be told without reading all entries."""
-        if not self.count:
-            return 0
-        first = next(stored for _, stored in self._scan(0, ids.LAST))
-        return self._node - int.from_bytes(first[:4]) + 1
+        return self._node - self._first_node + 1 if self.count else 0
 
     # what groups have read
 
