@@ -199,6 +199,18 @@ class RedisSettings:
         "300",
         "idle seconds after which TCP asks whether the client is still there; 0 is never",
     )
+    busy_reply_threshold: int = flag(
+        "redisBusyReplyThreshold",
+        integer(least=0, most=10**9),
+        "5000",
+        "milliseconds that a script may run before other clients are told BUSY and may kill it, as in redis.conf",
+    )
+    script_memory: int = flag(
+        "redisScriptMemory",
+        size(least=16 << 20, most=1 << 36),
+        "256mb",
+        "memory that scripts and functions may occupy together; a script that needs more ends with an error",
+    )
 
 
 @dataclass(frozen=True, slots=True)

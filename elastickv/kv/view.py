@@ -19,6 +19,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from elastickv.kv.hybrid_clock import HybridClock
@@ -67,6 +68,15 @@ class Batch(Layer):
         waiters = self.waiters
         if not waiters or waiters[-1] is not waiter:
             waiters.append(waiter)
+
+
+@dataclass(frozen=True, slots=True)
+class Layered:
+    """A layer that was set aside."""
+
+    batch: Batch
+    pinned: bool
+    """`View.pin` was called in it."""
 
 
 class View:
@@ -241,6 +251,29 @@ class View:
         inner = self.forming
         outer = self._close()
         outer.timestamp = inner.timestamp
+
+    def set_aside(self) -> Layered:
+        """Take off the layer of the last `begin`, whose work pauses until a later turn; others see nothing of it.
+
+        `take_up` lays it over whatever is forming then, and `keep` or `undo` ends it as usual.
+        """
+        layered = Layered(self.forming, self.pinned is self.forming)
+        self.forming = self.inflight.pop()
+        if self.dependency is layered.batch:
+            self.dependency = None
+        if layered.pinned:
+            self.pinned = None
+        return layered
+
+    def take_up(self, layered: Layered) -> None:
+        outer = self.forming
+        inner = layered.batch
+        inner.sequence = outer.sequence + 1
+        inner.timestamp = max(inner.timestamp, outer.timestamp)
+        self.inflight.append(outer)
+        self.forming = inner
+        if layered.pinned:
+            self.pinned = inner
 
     def _close(self) -> Batch:
         inner = self.forming

@@ -165,15 +165,18 @@ class Blocking:
 
     def ring(self, line: _Line) -> None:
         self.ready.append(line)
-        if not self._scheduled:
-            # Most changes come from commands, whose connection serves at once; this is for all others.
+        self.serve_soon()
+
+    def serve_soon(self) -> None:
+        """Most changes come from commands, whose connection serves at once; this is for all others."""
+        if self.ready and not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._serve_rest)
 
     def _serve_rest(self) -> None:
         self._scheduled = False
         state = self._state
-        if not self.ready or not state.store.serving:
+        if not self.ready or not state.store.serving or self._databases.held:
             return
         state.view.now_ms = state.clock.wall_ms()
         self.serve()
@@ -188,7 +191,7 @@ class Blocking:
         """Run the commands of those who wait for keys that are ready. Call after each command, in the same turn; after
         the burst, `deliver` the replies."""
         ready = self.ready
-        while ready:
+        while ready and not self._databases.held:
             lines = ready[:]
             ready.clear()
             for line in lines:

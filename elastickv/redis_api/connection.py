@@ -740,8 +740,10 @@ class Connection(asyncio.Protocol):
         self._continue_later()
 
     def _passes_pause(self) -> bool:
-        """CLIENT PAUSE: whether the first command of the backlog may run all the same."""
+        """CLIENT PAUSE, or a script that takes long: whether the first command of the backlog may run all the same."""
         state = self._state
+        if state.scripts.slices.aside is not None and self._store.serving:
+            return self._passes_script()
         if not state.paused:
             state.paused_until = 0.0
             return True
@@ -756,6 +758,27 @@ class Connection(asyncio.Protocol):
             return True
         self.hub.wait(self)
         return False
+
+    def _passes_script(self) -> bool:
+        """A script is in the middle of its work: others wait, and hear BUSY when it has taken too long."""
+        argv = self.backlog[0]
+        if type(argv) is Fixed or type(argv) is SelectAgain:
+            return True
+        try:
+            route = self.hub.router.find(argv)
+        except RedisError:
+            return True
+        if route.allow_busy or route.name == "elastickv.session":
+            return True
+        busy = self._state.scripts.engine.busy
+        if busy is None:
+            self.hub.wait(self)
+            return False
+        if self.session.queue is not None:
+            self.session.queue_failed = True
+        self._stats.error(busy.text)
+        self.backlog[0] = Fixed(encode(busy))
+        return True
 
     # flow
 

@@ -46,6 +46,7 @@ NOT_IN_MULTI: Final = RedisError(b"ERR Command not allowed inside a transaction"
 
 class Route(CommandStats):
     __slots__ = (
+        "allow_busy",
         "arity",
         "blocking",
         "command",
@@ -72,6 +73,7 @@ class Route(CommandStats):
         self.write = Flag.WRITE in flags
         self.readonly = Flag.READONLY in flags
         self.local = Flag.LOCAL in flags
+        self.allow_busy = Flag.ALLOW_BUSY in flags
         self.blocking = Flag.BLOCKING in flags
         self.no_auth = Flag.NO_AUTH in flags
         self.no_multi = Flag.NO_MULTI in flags

@@ -18,6 +18,7 @@ from elastickv.redis_api.connection import Connection
 from elastickv.redis_api.dispatch import Router
 from elastickv.redis_api.hub import Hub
 from elastickv.redis_api.monitor import feed
+from elastickv.redis_api.scripting.scripts import Scripts
 from elastickv.redis_api.state import NodeFacts, ServerState
 from elastickv.redis_api.values.database import Databases
 
@@ -41,10 +42,12 @@ class RedisServer:
         self.state = ServerState(settings, facts, store, control, databases, clock)
         self.router = Router(COMMANDS, INTERNAL)
         self.state.commands = self.router.stats
+        self.state.scripts = Scripts(self.state, self.router)
         self.hub = Hub(self.state, self.router)
         self.router.monitor = lambda session, argv: feed(session, self.router, (argv,))
         self.state.shared.start(partial(take_shared, self.state), shared_defaults(self.state))
         self.state.users.start(self._users_changed)
+        self.state.scripts.slices.on_free = self._script_ended
         self._server: asyncio.Server | None = None
         self._cron: asyncio.TimerHandle | None = None
         self._calls = 0
@@ -68,6 +71,9 @@ class RedisServer:
     async def stop(self, grace: float = 0.0) -> None:
         """Take no new connections, let replies that are due go out for at most `grace` seconds, close all."""
         self.hub.closing = True
+        self.state.scripts.stop()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the client whose script was ended gets its reply
         self._unwatch()
         if self._cron is not None:
             self._cron.cancel()
@@ -94,6 +100,7 @@ class RedisServer:
         self.state.databases.load()
         self.state.shared.reload()
         self.state.users.reload()
+        self.state.scripts.reset()
         self._leadership_changed()
 
     def _users_changed(self) -> None:
@@ -113,6 +120,12 @@ class RedisServer:
         self.hub.blocking.step_down()
         self.state.shared.reload()
         self.state.users.reload()
+        self.state.scripts.reset()
+
+    def _script_ended(self) -> None:
+        """A script that had stepped aside is over: the clients that waited go on."""
+        self.hub.blocking.serve_soon()
+        self.hub.loop.call_soon(self.hub.wake)
 
     def _leadership_changed(self) -> None:
         leader = self.state.leader()

@@ -19,6 +19,7 @@ from elastickv.redis_api.tracking import Tracking
 from elastickv.redis_api.values.database import Databases
 
 if TYPE_CHECKING:
+    from elastickv.redis_api.scripting.scripts import Scripts
     from elastickv.redis_api.session import Session
 
 REDIS_VERSION: Final = "7.2.4"
@@ -73,6 +74,8 @@ class ServerState:
         self.shared = SharedSettings(store)
         self.commands: dict[str, CommandStats] = {}
         """By full name, "container|sub"."""
+        self.scripts: Scripts
+        """Scripts and functions; set by whoever owns the router that they need."""
         self.started_at = clock.monotonic()
         self.port = settings.address.port
         """The one really listened on."""
@@ -88,6 +91,8 @@ class ServerState:
         self.output_limits: OutputLimits = settings.client_output_buffer_limit
         self.slow_microseconds = 10_000
         """slowlog-log-slower-than; negative: off."""
+        self.busy_reply_ms = settings.busy_reply_threshold
+        self.script_memory = settings.script_memory
         self.percentiles: tuple[float, ...] = (50.0, 99.0, 99.9)
 
         self.slow_ns = 0

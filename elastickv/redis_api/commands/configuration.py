@@ -146,6 +146,8 @@ PARAMETERS: Final[dict[str, Parameter]] = {
             _percentiles,
             lambda state, value: setattr(state, "percentiles", value),
         ),
+        _attribute("busy-reply-threshold", "busy_reply_ms", _integer(0, _LONG_MAX)),
+        _attribute("lua-time-limit", "busy_reply_ms", _integer(0, _LONG_MAX)),
         _attribute("proto-max-bulk-len", "max_bulk_bytes", None),
         Parameter("requirepass", lambda state: state.require_pass.decode("utf-8", "replace")),
         Parameter("port", lambda state: state.port),

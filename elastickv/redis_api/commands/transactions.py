@@ -6,6 +6,8 @@ executor: nothing comes in between, and all its writes are in one log entry.
 
 from __future__ import annotations
 
+from typing import Final
+
 from elastickv.redis_api.errors import (
     DISCARD_WITHOUT_MULTI,
     EXEC_ABORT,
@@ -16,6 +18,8 @@ from elastickv.redis_api.errors import (
 from elastickv.redis_api.registry import ALL_KEYS, COMMANDS, Flag, Reply
 from elastickv.redis_api.replies import NULL_ARRAY, OK, Raw, encode
 from elastickv.redis_api.session import Call
+
+RUN_SCRIPTS: Final = frozenset((b"eval", b"evalsha", b"eval_ro", b"evalsha_ro", b"fcall", b"fcall_ro"))
 
 _COMMON = Flag.NOSCRIPT | Flag.LOADING | Flag.STALE | Flag.FAST | Flag.ALLOW_BUSY | Flag.SESSION
 
@@ -70,6 +74,13 @@ def is_dirty(call: Call) -> bool:
 
 
 def run_queue(call: Call, queue: list[list[bytes]]) -> Reply:
+    """The replies; `Later` when scripts among the commands take long, and then EXEC as a whole steps aside."""
+    if any(argv[0][:1] in b"eEfF" and argv[0].lower() in RUN_SCRIPTS for argv in queue):
+        return call.state.scripts.slices.run(lambda: _run_all(call, queue))
+    return _run_all(call, queue)
+
+
+def _run_all(call: Call, queue: list[list[bytes]]) -> Reply:
     """Each reply is encoded at once, because HELLO may change the protocol for those behind it."""
     session = call.session
     session.in_exec = True

@@ -105,6 +105,8 @@ class Databases:
         self.misses = 0
         self.expired = 0
         """Keys removed because their time had come."""
+        self.held = False
+        """A script is in the middle of its work (`scripting.slices`): nothing else may change what it sees."""
         self.limits = EncodingLimits()
         self.decoded = DecodedCache()
         self.trees = TreeCache()
@@ -199,7 +201,7 @@ class Databases:
         """Remove at most `limit` keys whose deadline has passed; how many were removed."""
         view = self.view
         end = EXPIRY + u64(view.now_ms + 1)
-        if self.due_from >= end:
+        if self.due_from >= end or self.held:
             return 0
         due = [key for key, _ in islice(view.scan(self.due_from, end), limit)]
         if due:
@@ -235,6 +237,8 @@ class Databases:
 
         One call is one log entry, and takes the loop for as long as it takes to look at so many.
         """
+        if self.held:
+            return 0
         for purge_key, _ in self.view.scan(_PURGE_PREFIX, prefix_end(_PURGE_PREFIX)):
             return max(self._purge_generation(purge_key, limit), 1)
         return self._purge_elements(limit)
