@@ -50,6 +50,7 @@ class Shape:
 
 
 _FEW: Final = 8
+_LEVELS: Final = tuple(bytes((level,)) for level in range(256))
 DEFAULT_SHAPE: Final = Shape()
 
 
@@ -76,7 +77,7 @@ class CountedTree:
         """Where the root is; to be kept by the owner after each change."""
         root = self._root
         level = root.level if isinstance(root, Inner) else 0
-        return b"%b%c%b" % (root.id, level, self._store.last_id.to_bytes(ID_BYTES))
+        return root.id + _LEVELS[level] + self._store.last_id.to_bytes(ID_BYTES)
 
     # reading
 

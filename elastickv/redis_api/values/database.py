@@ -509,6 +509,12 @@ class Database:
             self.touched(record.physical)
         return new
 
+    def resave(self, record: Record, payload: bytes) -> None:
+        """`rewrite` for a split collection that keeps its elements: only its header changes."""
+        self._put(record.physical, record.raw[: record.start] + payload)
+        if self._all.watched:
+            self.touched(record.physical)
+
     def set_deadline(self, record: Record, deadline: int) -> None:
         """Give a key that `lookup` found another deadline, or none (0)."""
         raw = record.raw

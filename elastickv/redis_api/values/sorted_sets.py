@@ -16,16 +16,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
+from struct import Struct
 from typing import Final, Protocol
 
-from elastickv.kv.keyspace import LONG_KEY, prefix_end, u64
+from elastickv.kv.keyspace import ELEMENT, LONG_KEY, prefix_end, u64
 from elastickv.redis_api.values.collections import (
     INLINE,
+    SPLIT,
     elements,
     member_key,
     member_value,
-    read_split,
-    split_header,
 )
 from elastickv.redis_api.values.collections import member_of as member_stored
 from elastickv.redis_api.values.counted_tree import CountedTree
@@ -44,8 +44,8 @@ INLINE_BYTES: Final = 1024
 
 _INLINE_HEADER: Final = bytes((INLINE,))
 _MEMBERS: Final = b"m"
-_STAMP_BYTES: Final = 8
-_STATE: Final = 1 + _STAMP_BYTES
+_HEADER: Final = Struct(">B8sQBQ")
+"""Layout, incarnation, count (as all split collections begin), encoding, stamp."""
 
 
 class SortedSet(Protocol):
@@ -178,15 +178,16 @@ class SplitSet:
         self._db = db
         self._view = db.view
         self._record = record
-        payload = record.payload
-        self._incarnation, self._count, rest = read_split(payload)
-        self.encoding = rest[0]
-        prefix = elements(self._incarnation)
-        self._members = prefix + _MEMBERS
+        payload = record.raw[record.start :]
+        self._incarnation: bytes
+        self._count: int
+        self.encoding: int
+        _, self._incarnation, self._count, self.encoding, _ = _HEADER.unpack_from(payload)
+        self._members = ELEMENT + self._incarnation + _MEMBERS
         cache = db.databases.trees
         tree = cache.get(self._incarnation, payload)
         if tree is None:
-            tree = CountedTree(db.view, prefix, rest[_STATE:], cache.loaded, cache.shape)
+            tree = CountedTree(db.view, elements(self._incarnation), payload[_HEADER.size :], cache.loaded, cache.shape)
             cache.put(self._incarnation, payload, tree)
         self._tree = tree
 
@@ -256,7 +257,7 @@ class SplitSet:
             db.remove(self._record)
             return
         payload = _split_payload(db, self._incarnation, self._count, self.encoding, self._tree)
-        db.rewrite(self._record, payload)
+        db.resave(self._record, payload)
         db.databases.trees.put(self._incarnation, payload, self._tree)
 
 
@@ -335,8 +336,7 @@ def _split(db: Database, encoding: int, entries: Sequence[bytes]) -> bytes:
 
 
 def _split_payload(db: Database, incarnation: bytes, count: int, encoding: int, tree: CountedTree) -> bytes:
-    stamp = db.databases.rng.getrandbits(8 * _STAMP_BYTES).to_bytes(_STAMP_BYTES)
-    return split_header(incarnation, count, b"%c%b%b" % (encoding, stamp, tree.state()))
+    return _HEADER.pack(SPLIT, incarnation, count, encoding, db.databases.rng.getrandbits(64)) + tree.state()
 
 
 def entries_of(pairs: Iterable[tuple[bytes, float]]) -> list[bytes]:

@@ -23,7 +23,7 @@ class TreeCache:
 
     __slots__ = ("_leaves", "_limit", "_size", "_trees", "_trees_limit", "shape")
 
-    def __init__(self, limit_bytes: int = 64 << 20, trees_limit: int = 4096) -> None:
+    def __init__(self, limit_bytes: int = 128 << 20, trees_limit: int = 4096) -> None:
         self._trees: dict[bytes, tuple[bytes, CountedTree]] = {}
         self._leaves: deque[tuple[Leaf, int]] = deque()
         self._size = 0
@@ -42,13 +42,12 @@ class TreeCache:
     def put(self, incarnation: bytes, payload: bytes, tree: CountedTree) -> None:
         """`payload` is what the record of the sorted set now says."""
         trees = self._trees
-        trees.pop(incarnation, None)
         trees[incarnation] = (payload, tree)
         if len(trees) > self._trees_limit:
             del trees[next(iter(trees))]
 
     def forget(self, incarnation: bytes) -> None:
-        """The tree is about to change."""
+        """The tree is about to change. What is put again then is the newest, so that the oldest one goes first."""
         self._trees.pop(incarnation, None)
 
     def clear(self) -> None:
