@@ -20,7 +20,7 @@ from elastickv.dynamodb_api.errors import (
 )
 from elastickv.dynamodb_api.http import (
     HEALTHY,
-    JSON_1_0,
+    JSON,
     JSON_TYPES,
     NOT_AN_OPERATION,
     Request,
@@ -62,10 +62,12 @@ class Route:
 class Exchange:
     """One request and what is known of its answer."""
 
-    __slots__ = ("answer", "outcome", "request", "route", "started", "ticket", "waiting")
+    __slots__ = ("answer", "content_type", "outcome", "request", "route", "started", "ticket", "waiting")
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        self.content_type = JSON
+        """Of the answer: the request's."""
         self.started = perf_counter()
         self.route: Route | None = None
         self.answer = b""
@@ -95,11 +97,13 @@ class Router:
             return None
         body = request.body
         content_type = headers.get(b"content-type", b"")
-        if content_type not in JSON_TYPES and body:
+        if content_type not in JSON_TYPES:
             content_type = content_type.partition(b";")[0].strip()
-            if content_type not in JSON_TYPES:
-                exchange.answer = _not_found(request)
-                return None
+        if content_type in JSON_TYPES:
+            exchange.content_type = content_type
+        elif body:
+            exchange.answer = _not_found(request)
+            return None
         try:
             parsed: Any = orjson.loads(body) if body else None
         except orjson.JSONDecodeError:
@@ -139,7 +143,7 @@ class Router:
         exchange.answer = answer(
             200,
             encoded,
-            content_type=request.headers.get(b"content-type", JSON_1_0),
+            content_type=exchange.content_type,
             keep_alive=request.keep_alive,
             headers=cors_headers(request),
         )
@@ -157,11 +161,10 @@ def refuse(exchange: Exchange, error: Exception) -> None:
     request = exchange.request
     api_error = to_api_error(error, exchange.route)
     exchange.outcome = api_error.code
-    content_type = request.headers.get(b"content-type", JSON_1_0)
     exchange.answer = answer(
         api_error.status,
         orjson.dumps(api_error.body()),
-        content_type=content_type if content_type in JSON_TYPES else JSON_1_0,
+        content_type=exchange.content_type,
         keep_alive=request.keep_alive,
         headers=cors_headers(request),
     )

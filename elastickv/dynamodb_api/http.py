@@ -19,7 +19,8 @@ MAX_HEAD_BYTES: Final = 64 << 10
 MAX_HEADERS: Final = 200
 
 JSON_1_0: Final = b"application/x-amz-json-1.0"
-JSON_TYPES: Final = frozenset({JSON_1_0, b"application/x-amz-json-1.1", b"application/json"})
+JSON: Final = b"application/json"
+JSON_TYPES: Final = frozenset({JSON_1_0, b"application/x-amz-json-1.1", JSON})
 HEALTHY: Final = b"healthy: dynamodb.%b.amazonaws.com "
 """The trailing space is AWS'."""
 NOT_AN_OPERATION: Final = b"<UnknownOperationException/>\n"
