@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import zlib
+from itertools import count
 from typing import Final
 
 import httptools
@@ -77,6 +78,7 @@ class RequestReader:
         """What came is not HTTP, or over a limit: the last request says so, nothing more is read."""
         self._parser = httptools.HttpRequestParser(self)
         self._request = Request()
+        self._add_header = self._request.header_list.append
         self._parts: list[bytes] = []
         self._body_bytes = 0
         self._head_bytes = 0
@@ -104,6 +106,8 @@ class RequestReader:
 
     def _fail(self, status: int) -> None:
         self.failed = True
+        if self.requests and self.requests[-1] is self._request:
+            self._request = Request()  # the one before is complete, and what came behind it is no request
         self._request.problem = status
         self._request.keep_alive = False
         self.requests.append(self._request)
@@ -111,7 +115,8 @@ class RequestReader:
     # what the parser calls
 
     def on_message_begin(self) -> None:
-        self._request = Request()
+        self._request = request = Request()
+        self._add_header = request.header_list.append
         self._parts = []
         self._body_bytes = 0
 
@@ -119,9 +124,7 @@ class RequestReader:
         self._request.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        request = self._request
-        request.header_list.append((name, value))
-        request.headers[name.lower()] = value
+        self._add_header((name, value))
 
     def on_headers_complete(self) -> None:
         # Bytes of the next request in the same piece are not counted to this one's head.
@@ -130,12 +133,13 @@ class RequestReader:
         request = self._request
         request.method = self._parser.get_method()
         request.keep_alive = self._parser.should_keep_alive()
+        request.headers = headers = {name.lower(): value for name, value in request.header_list}
         if len(request.header_list) > MAX_HEADERS:
             self._refuse(431)
-        length = request.headers.get(b"content-length")
+        length = headers.get(b"content-length")
         if length is not None and len(length) < 20 and int(length) > MAX_BODY_BYTES:
             self._refuse(413)
-        if request.headers.get(b"expect", b"").lower() == b"100-continue":
+        if b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
             self.wants_continue = True
 
     def on_body(self, data: bytes) -> None:
@@ -153,7 +157,6 @@ class RequestReader:
             self._decode(request, encoding)
         self.wants_continue = False
         self.requests.append(request)
-        self._request = Request()
         self._in_head = True
 
     def _refuse(self, status: int) -> None:
@@ -183,9 +186,13 @@ class RequestReader:
                 return
 
 
+_numbers = count()
+_PREFIX: Final = secrets.token_hex(20).upper().encode()
+
+
 def request_id() -> bytes:
-    """52 letters and digits, as AWS' are."""
-    return secrets.token_hex(26).upper().encode()
+    """52 letters and digits, as AWS' are: which process, and which of its requests."""
+    return b"%b%012X" % (_PREFIX, next(_numbers))
 
 
 def answer(

@@ -322,7 +322,8 @@ class Struct(Kind):
         self.name = _MODEL + name
         self.members = members
         self._must = [one for one, kind in members.items() if kind.required]
-        self.plain = not self._must and all(kind.plain for kind in members.values())
+        self._constrained = {one: kind for one, kind in members.items() if not kind.plain}
+        self.plain = not self._must and not self._constrained
 
     def convert(self, value: Any, *, element: bool = False) -> Any:
         if value.__class__ is not dict:
@@ -330,16 +331,36 @@ class Struct(Kind):
                 raise SerializationException(f"Unrecognized collection type class {self.name}")
             raise SerializationException("Unexpected value type in payload" if element else "Unexpected field type")
         members = self.members
-        unknown = [name for name, one in value.items() if one is None or name not in members]
-        for name in unknown:
+        try:
+            for name, one in value.items():
+                value[name] = members[name].convert(one)
+            return value
+        except (KeyError, SerializationException):
+            return self._convert_in_order(value)
+
+    def _convert_in_order(self, value: dict[str, Any]) -> dict[str, Any]:
+        """The careful way: unknown members and nulls go, and of several wrong ones the first declared is reported."""
+        members = self.members
+        for name in [name for name, one in value.items() if one is None or name not in members]:
             del value[name]
-        # In the declared order: of several wrong members the first one declared is reported.
         for name, kind in members.items():
             if name in value:
                 value[name] = kind.convert(value[name])
         return value
 
     def check(self, value: Any, path: str, errors: list[str]) -> None:
+        found: list[str] = []
+        constrained = self._constrained
+        for name in self._must:
+            if name not in value:
+                break
+        else:
+            for name, one in value.items():
+                kind = constrained.get(name)
+                if kind is not None:
+                    kind.check(one, "", found)
+            if not found:
+                return
         inside = f"{path}." if path else ""
         for name, kind in self.members.items():
             one = value.get(name)
