@@ -3,7 +3,8 @@
     python -m tests.bench.bench_dynamodb [--seconds 3] [--rounds 3] [--nodes 1 3] [--clients 50]
 
 GetItem, PutItem (1 KB) and Query (10 items) against the leader, with --clients connections that each have one request
-in flight. Ours is replicated and on disk before it answers; both others keep everything in memory. dynalite comes from
+in flight. Ours is replicated and synced to disk before it answers; moto and dynalite keep everything in memory, and
+"dyn. on disk" is dynalite with a LevelDB that it does not sync (--path). dynalite comes from
 npm (`npm install dynalite`) into a temporary directory, and is left out where there is no npm. Machines are noisy, so
 the servers take turns, round by round, and the figure is the median of the rounds. Asserts nothing.
 """
@@ -224,8 +225,10 @@ def targets(sizes: list[int]) -> Iterator[list[Target]]:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         dynalite = install_dynalite(root)
         if dynalite is not None:
-            command = ["node", str(dynalite), "--host", "127.0.0.1", "--port", "8191", "--createTableMs", "0"]
-            found.append(stack.enter_context(_process("dynalite", command, ("127.0.0.1", 8191))))
+            command = ["node", str(dynalite), "--host", "127.0.0.1", "--createTableMs", "0", "--port"]
+            found.append(stack.enter_context(_process("dynalite", [*command, "8191"], ("127.0.0.1", 8191))))
+            on_disk = [*command, "8192", "--path", str(root / "data")]
+            found.append(stack.enter_context(_process("dyn. on disk", on_disk, ("127.0.0.1", 8192))))
         for size in sizes:
             root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             cluster = stack.enter_context(LocalCluster(root, nodes=size, base=f"127.0.{80 + size}.11"))
