@@ -18,6 +18,7 @@ Decision: docs/decisions/0062-dynamodb-forwarding.md
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Final, Protocol
 
@@ -34,6 +35,7 @@ FIRST_PAUSE: Final = 0.01
 LONGEST_PAUSE: Final = 0.25
 SHORTEST_ATTEMPT: Final = 0.5
 
+_EXCEPTION: Final = re.compile(rb'"__type":"[^"#]*#(\w+)"')
 _HOP_BY_HOP: Final = frozenset(
     {b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"expect", b"te", b"upgrade", FORWARDED}
 )
@@ -90,6 +92,7 @@ class Forwarder:
                     response = await self._ask(leader, data, write, deadline)
                     if not response.startswith(MISDIRECTED):
                         exchange.answer = _as_asked(response, exchange.request)
+                        exchange.outcome = _outcome(response)
                         return True
                     reason = f"{leader.id} does not lead"
                 except NothingSent as error:
@@ -144,6 +147,14 @@ class Forwarder:
 
     def close(self) -> None:
         self._upstreams.close()
+
+
+def _outcome(response: bytes) -> str:
+    """ "ok", or the name of the exception, for the figures of this node."""
+    if response.startswith(b"HTTP/1.1 200 "):
+        return "ok"
+    name = _EXCEPTION.search(response)
+    return name[1].decode() if name is not None else "error"
 
 
 def _as_asked(response: bytes, request: Request) -> bytes:

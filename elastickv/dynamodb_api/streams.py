@@ -176,16 +176,16 @@ def streams_of(view: View, table: str, after: tuple[str, str] | None) -> Iterato
 
 def read(
     view: View, stream: Stream, position: int, limit: int, max_bytes: int
-) -> tuple[list[tuple[int, dict[str, Any], int]], bool]:
-    """(sequence, change, bytes) of records from a position on, and whether the end of what there is was reached."""
-    found: list[tuple[int, dict[str, Any], int]] = []
+) -> tuple[list[tuple[int, dict[str, Any]]], bool]:
+    """(sequence, change) of records from a position on, and whether the end of what there is was reached."""
+    found: list[tuple[int, dict[str, Any]]] = []
     size = 0
     prefix = stream.prefix
     for key, raw in view.scan(prefix + u64(position), prefix_end(prefix)):
         if len(found) >= limit or (found and size + len(raw) > max_bytes):
             return found, False
         size += len(raw)
-        found.append((read_u64(key, len(prefix)), orjson.loads(raw), len(raw)))
+        found.append((read_u64(key, len(prefix)), orjson.loads(raw)))
     return found, True
 
 

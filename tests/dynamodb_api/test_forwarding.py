@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -53,6 +54,8 @@ def test_a_follower_passes_requests_on(leader: DynamoDoor) -> None:
         with pytest.raises(ClientError, match="ResourceNotFoundException"):
             client.describe_table(TableName="nothing")
         assert leader.client().list_tables()["TableNames"] == ["abc"]
+        assert near.server.routes[b"DynamoDB_20120810.ListTables"].outcomes == {"ok": 1}
+        assert near.server.routes[b"DynamoDB_20120810.DescribeTable"].outcomes == {"ResourceNotFoundException": 1}
         # One connection serves them all, one after the other.
         assert leader.do(lambda: leader.server.figures.connections) == 2
 
@@ -182,8 +185,6 @@ class FakeCarrier:
         if self.faults:
             raise KvError(self.faults.pop(0), "as told")
         assert self.to is not None
-        import asyncio
-
         far = asyncio.run_coroutine_threadsafe(self.to.server.serve_carried(request), self.to.loop)
         return await asyncio.wrap_future(far)
 

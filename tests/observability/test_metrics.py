@@ -13,7 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from elastickv.kv.ports import ClusterStatus
 from elastickv.observability import metrics as m
 from elastickv.observability.health import HEALTHY, Health
-from elastickv.observability.sources import ClusterPoints, GrpcCounts, health, redis_commands
+from elastickv.observability.sources import (
+    ClusterPoints,
+    GrpcCounts,
+    dynamodb_operations,
+    health,
+    redis_commands,
+)
 
 MakeStatus = Callable[..., ClusterStatus]
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -142,6 +148,28 @@ def test_redis_commands() -> None:
     assert at(series, "elastickv_redis_request_duration_seconds_sum", command="get") == 0.002
     assert at(series, "elastickv_redis_request_duration_seconds_count", command="get") == 10
     assert not any(("command", "del") in labels for _, labels in series)
+
+
+@dataclass
+class Operation:
+    name: str
+    outcomes: dict[str, int]
+    durations: m.Durations
+
+
+def test_dynamodb_operations() -> None:
+    get = Operation("GetItem", {"ok": 2, "ValidationException": 1}, m.Durations())
+    for seconds in (0.0004, 0.0005, 20.0):
+        get.durations.observe(seconds)
+    metrics = registry()
+    metrics.register_source(dynamodb_operations(lambda: [get, Operation("Scan", {}, m.Durations())]))
+    series = scrape(metrics)
+    assert at(series, "elastickv_dynamodb_requests_total", operation="GetItem", outcome="ok") == 2
+    assert at(series, "elastickv_dynamodb_requests_total", operation="GetItem", outcome="ValidationException") == 1
+    bucket = "elastickv_dynamodb_request_duration_seconds_bucket"
+    assert at(series, bucket, operation="GetItem", le="0.0005") == 2
+    assert at(series, bucket, operation="GetItem", le="+Inf") == 3
+    assert not any(("operation", "Scan") in labels for _, labels in series)
 
 
 def test_grpc_calls() -> None:

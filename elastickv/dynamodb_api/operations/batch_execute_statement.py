@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from elastickv.dynamodb_api.capacity import Consumed, read_units, wanted
 from elastickv.dynamodb_api.errors import ApiError, ValidationException
-from elastickv.dynamodb_api.item_shapes import ON_CONDITION_FAILURE, returns_item
+from elastickv.dynamodb_api.item_shapes import ON_CONDITION_FAILURE
 from elastickv.dynamodb_api.operations.execute_statement import PARAMETERS, STATEMENT
 from elastickv.dynamodb_api.partiql.parser import parse
 from elastickv.dynamodb_api.partiql.reading import one_row
@@ -58,12 +58,12 @@ def batch_execute_statement(call: Call) -> dict[str, Any]:
 
 
 def _one(call: Call, request: dict[str, Any], consumed: dict[str, Consumed]) -> dict[str, Any]:
+    """ReturnValuesOnConditionCheckFailure changes nothing here, as at AWS; a table is named once it was reached."""
     view = call.view
     response: dict[str, Any] = {}
     view.begin()
     try:
         statement = parse(request["Statement"], request.get("Parameters", ()))
-        response["TableName"] = statement.table
         if isinstance(statement, Exists):
             raise ValidationException("EXISTS is only supported within transactions.")
         if isinstance(statement, Select):
@@ -73,17 +73,19 @@ def _one(call: Call, request: dict[str, Any], consumed: dict[str, Consumed]) -> 
             item = row.shown
         else:
             planned = plan(view, statement)
-            change = execute(view, planned, return_item=returns_item(request))
+            response["TableName"] = planned.table.name
+            change = execute(view, planned)
             cost = consumed.setdefault(change.table.name, Consumed(change.table.name))
             old = change.old if change.table.indexes else None
             cost.write(change.table, old, change.old_size, change.new, change.new_size)
             item = returned(planned, change)
+        response["TableName"] = statement.table
         if item is not None:
             response["Item"] = item
     except ApiError as error:
         view.undo()
         code = _CODES.get(error.code, error.code.removesuffix("Exception"))
-        response["Error"] = {"Code": code, "Message": error.message, **error.details}
+        response["Error"] = {"Code": code, "Message": error.message}
         return response
     view.keep()
     return response

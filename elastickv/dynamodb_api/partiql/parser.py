@@ -139,18 +139,23 @@ class _Parser:
             raise not_well_formed("Unexpected term")
         return found
 
-    def source(self, most: int) -> list[str]:
-        """Names with points between them."""
+    def source(self) -> list[str]:
+        """A table, or a table and its index."""
         parts = [self.name()]
         while self.sign("."):
             parts.append(self.name())
         if not all(parts):
             raise ValidationException("Path component cannot be an empty string")
-        if len(parts) > most:
-            if most == 2:
-                raise ValidationException("A path may contain at most 2 components in the FROM clause")
-            raise not_well_formed("Unexpected path component")
+        if len(parts) > 2:
+            raise ValidationException("A path may contain at most 2 components in the FROM clause")
         return parts
+
+    def table(self) -> str:
+        """What UPDATE and DELETE name."""
+        table, *index = self.source()
+        if index:
+            raise ValidationException("This operation is not supported on an index")
+        return table
 
     def name(self) -> str:
         token = self.take()
@@ -161,7 +166,7 @@ class _Parser:
     def select(self) -> Select:
         paths = None if self.sign("*") else tuple(self.separated(self.path))
         self.expect_word("FROM")
-        table, *index = self.source(2)
+        table, *index = self.source()
         where = self.where()
         order: list[tuple[str, bool]] = []
         if self.word("ORDER", "BY"):
@@ -177,7 +182,9 @@ class _Parser:
 
     def insert(self) -> Insert:
         self.expect_word("INTO")
-        (table,) = self.source(1)
+        table, *index = self.source()
+        if index:
+            raise not_well_formed("FROM clause may only contain a single table name")
         if not (self.word("VALUE") or self.word("VALUES")):
             raise not_well_formed("Expected VALUE")
         value = self.value()
@@ -188,7 +195,7 @@ class _Parser:
         return Insert(table, item)
 
     def update(self) -> Change:
-        (table,) = self.source(1)
+        table = self.table()
         actions: list[Action] = []
         sections: list[str] = []
         while True:
@@ -228,7 +235,7 @@ class _Parser:
 
     def delete(self) -> Delete:
         self.expect_word("FROM")
-        (table,) = self.source(1)
+        table = self.table()
         where = self.where()
         return Delete(table, where, self.returning(), self.values)
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from elastickv.dynamodb_api import records, schema, tables
-from elastickv.dynamodb_api.attributes import INVALID, Item, Key, order
+from elastickv.dynamodb_api.attributes import INVALID, Item, Key, check_item, order
 from elastickv.dynamodb_api.errors import ApiError, ValidationException
 from elastickv.dynamodb_api.expressions.nodes import Path
 from elastickv.dynamodb_api.expressions.paths import lookup
@@ -25,7 +25,8 @@ from elastickv.dynamodb_api.items import item_key
 from elastickv.dynamodb_api.key_conditions import KeyRange, key_range
 from elastickv.dynamodb_api.partiql import keys
 from elastickv.dynamodb_api.partiql.statements import Select
-from elastickv.dynamodb_api.reads import Page, Source, check_projected, check_start_table_key
+from elastickv.dynamodb_api.reads import Page, Source, check_projected, check_start_piece, check_start_table_key
+from elastickv.dynamodb_api.shapes import ITEM
 from elastickv.dynamodb_api.tables import Table
 from elastickv.dynamodb_api.writes import Holds
 from elastickv.kv.keyspace import prefix_end
@@ -52,15 +53,16 @@ class Reading:
         """`request`: Limit, ConsistentRead, NextToken, ReturnConsumedCapacity and what the token must belong to."""
         self.statement = statement
         self.request = request
+        where, values = statement.where, statement.values
+        self.holds: Holds | None = None
+        if where is not None:
+            # What the statement alone tells comes before the table is looked for.
+            test = judged_condition(where, values)
+            self.holds = lambda item: test(item, values)
         self.table = tables.table(view, statement.table)
         self.source = _source(view, self.table, statement, request)
         self.partitions = keys.partitions(statement.where, self.source.keys[0], statement.values)
         self.reverse = self._order()
-        where = statement.where
-        self.holds: Holds | None = None
-        if where is not None:
-            test, values = judged_condition(where, statement.values), statement.values
-            self.holds = lambda item: test(item, values)
         self._check_shown()
 
     def _check_shown(self) -> None:
@@ -153,15 +155,15 @@ class Reading:
             return 0, None
         try:
             digest, number, last = orjson.loads(urlsafe_b64decode(token))
-            fits = digest == self._digest() and 0 <= number < ranges and set(last) == set(self.source.start_names)
-        except (ValueError, TypeError):
-            raise ValidationException(BAD_TOKEN) from None
-        if not fits:
-            raise ValidationException(BAD_TOKEN)
-        try:
+            # A token comes from a client like everything else in a request.
+            ITEM.convert(last)
+            check_item(last)
+            if digest != self._digest() or not 0 <= number < ranges or set(last) != set(self.source.start_names):
+                raise ValidationException(BAD_TOKEN)
             check_start_table_key(self.source, last)
-            self.source.place(last)
-        except (ApiError, KeyError, AssertionError):
+            for position, attribute in enumerate(self.source.keys):
+                check_start_piece(last, attribute, position == 0)
+        except (ApiError, ValueError, TypeError):
             raise ValidationException(BAD_TOKEN) from None
         return number, last
 
@@ -191,12 +193,14 @@ class Row:
 
 def one_row(view: View, statement: Select, missing: str) -> Row:
     """A SELECT in a batch or transaction; `missing` is what is said when it does not name the whole primary key."""
+    if statement.where is None:
+        raise ValidationException(missing)
+    test = judged_condition(statement.where, statement.values)
     table = tables.table(view, statement.table)
     found = None if statement.index else keys.item_key(statement.where, table.keys, statement.values)
-    if found is None or statement.where is None:
+    if found is None:
         raise ValidationException(missing)
     schema.check_key(table, found[0])
-    test = judged_condition(statement.where, statement.values)
     place = item_key(table, found[0])
     record = view.get(place)
     if record is None:

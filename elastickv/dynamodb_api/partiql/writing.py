@@ -44,10 +44,10 @@ class Plan:
 
 def plan(view: View, statement: Writing) -> Plan:
     """ResourceNotFoundException or ValidationException."""
-    table = tables.table(view, statement.table)
     if isinstance(statement, Insert):
         if check_item(statement.item) > MAX_ITEM_BYTES:
             raise ValidationException(TOO_LARGE)
+        table = tables.table(view, statement.table)
         schema.check_item(table, statement.item)
         key = {attribute.name: statement.item[attribute.name] for attribute in table.keys}
         return Plan(statement, table, key, _absent(table))
@@ -59,13 +59,17 @@ def plan(view: View, statement: Writing) -> Plan:
     else:
         where, values = statement.where, statement.values
         _check_returning(statement)
+    if where is not None:
+        judged_condition(where, values)
+    if isinstance(statement, Change):
+        judge_update(statement.update, values)
+    table = tables.table(view, statement.table)
     named = keys.item_key(where, table.keys, values)
     if named is None:
         raise ValidationException(NO_KEY)
     key, rest = named
     schema.check_key(table, key)
     if isinstance(statement, Change):
-        judge_update(statement.update, values)
         schema.check_update(table, statement.update, values)
     holds = _condition(rest, values)
     if not isinstance(statement, Delete):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -202,10 +204,22 @@ def test_a_token_belongs_to_its_statement(sql: Sql) -> None:
         "ValidationException",
         "Invalid NextToken",
     )
-    assert sql.refused("SELECT * FROM ranged WHERE a = 'p'", NextToken="nonsense") == (
-        "ValidationException",
-        "Invalid NextToken",
-    )
+    digest, number, last = json.loads(urlsafe_b64decode(token))
+    forged: list[Any] = [
+        "nonsense",
+        [digest, 7, last],
+        [digest, number, {"a": {"S": 1}, "b": {"S": "x"}}],
+        [digest, number, {"a": {"S": "p"}, "b": {"N": "1"}}],
+        [digest, number, {"a": {"S": "p"}}],
+        [digest, number, "p"],
+        {},
+    ]
+    for one in forged:
+        text = one if isinstance(one, str) else urlsafe_b64encode(json.dumps(one).encode()).decode()
+        assert sql.refused("SELECT * FROM ranged WHERE a = ?", {"S": "p"}, NextToken=text) == (
+            "ValidationException",
+            "Invalid NextToken",
+        )
 
 
 # indexes
@@ -319,6 +333,26 @@ def test_statements_that_are_not_well_formed(sql: Sql, statement: str, message: 
         ),
         ("INSERT INTO abc VALUE {'n': 1}", "ValidationException", f"{INVALID}Missing the key a in the item"),
         (
+            """UPDATE "ranged"."gsi" SET n = 1 WHERE a = 'p' AND b = 's'""",
+            "ValidationException",
+            "This operation is not supported on an index",
+        ),
+        (
+            """DELETE FROM "ranged"."gsi" WHERE a = 'p' AND b = 's'""",
+            "ValidationException",
+            "This operation is not supported on an index",
+        ),
+        (
+            """INSERT INTO "ranged"."gsi" VALUE {'a': 'p', 'b': 's'}""",
+            "ValidationException",
+            "Statement wasn't well formed, can't be processed: FROM clause may only contain a single table name",
+        ),
+        (
+            "SELECT a FROM missing WHERE a = 'x' AND v < true",
+            "ValidationException",
+            "Incorrect operand type for operator or function; operator or function: <, operand type: BOOL",
+        ),
+        (
             "SELECT * FROM abc WHERE a = ?",
             "ValidationException",
             "Number of parameters in request and statement don't match.",
@@ -373,7 +407,7 @@ def test_a_batch_s_statements_stand_alone(sql: Sql) -> None:
         "ConditionalCheckFailed",
         "ValidationError",
     ]
-    assert responses[1] == {"TableName": "abc"}
+    assert [one.get("TableName") for one in responses] == ["abc", "abc", "abc", None, None, "abc", None]
     assert responses[2]["Item"] == {"a": {"S": "one"}, "n": {"N": "2"}}
     assert responses[4]["Error"]["Message"] == (
         "Statement wasn't well formed, can't be processed: Expected data manipulation"

@@ -68,6 +68,7 @@ def test_changes_come_in_order_and_once(door: DynamoDoor, dynamodb: Any, reader:
     assert modified["dynamodb"]["Keys"] == {"a": {"S": "k0"}}
     assert modified["dynamodb"]["OldImage"]["v"] == {"S": "1"}
     assert modified["dynamodb"]["NewImage"]["v"] == {"S": "2"}
+    assert modified["dynamodb"]["SizeBytes"] == 3 + (3 + 2) + (3 + 2)
     assert modified["dynamodb"]["StreamViewType"] == "NEW_AND_OLD_IMAGES"
     assert (modified["eventSource"], modified["awsRegion"]) == ("aws:dynamodb", "us-east-1")
     assert "userIdentity" not in modified
