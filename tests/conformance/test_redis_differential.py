@@ -76,8 +76,8 @@ def mapping(flat: list[Any]) -> dict[bytes, Any]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-FLAGGED_OTHERWISE = {"wait", "zrank", "zrevrank"}
-"""In 7.2 than in the reference."""
+FLAGGED_OTHERWISE = {"wait", "waitaof", "migrate", "zrank", "zrevrank"}
+"""In 7.2 than in the reference, or not offered here."""
 OURS = [
     command
     for declared in COMMANDS.values()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+from itertools import islice
 from typing import Final
 
+from elastickv.kv.keyspace import prefix_end
 from elastickv.redis_api import latency_report
 from elastickv.redis_api.argument_docs import integer, key, word
 from elastickv.redis_api.arguments import integer as read_integer
@@ -13,6 +15,9 @@ from elastickv.redis_api.errors import SYNTAX, RedisError, unknown_subcommand
 from elastickv.redis_api.registry import COMMANDS, Flag, KeySpan, Reply
 from elastickv.redis_api.replies import OK, Simple, Verbatim
 from elastickv.redis_api.session import Call
+from elastickv.redis_api.values.collections import elements, incarnation_of
+from elastickv.redis_api.values.kinds import KINDS
+from elastickv.redis_api.values.records import Record, RecordType
 
 _ADMIN: Final = Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE | Flag.LOCAL
 _SLOWLOG: Final = Flag.ADMIN | Flag.LOADING | Flag.STALE | Flag.LOCAL
@@ -20,6 +25,8 @@ _MEMORY: Final = Flag.NONE | Flag.LOCAL
 
 _BAD_COUNT: Final = RedisError(b"ERR count should be greater than or equal to -1")
 _RECORD_OVERHEAD: Final = 96
+_SAMPLES: Final = 5
+"""Redis' default."""
 """Roughly what an entry of the memtable costs beside key and value: two bytes objects and their place in a dict."""
 
 
@@ -294,20 +301,38 @@ _help(
     group="server",
     since="4.0.0",
     summary="Estimates the memory usage of a key.",
-    complexity="O(1)",
+    complexity="O(N) for N samples",
     arguments=(key(), integer("count", token="SAMPLES", optional=True)),
 )
 def memory_usage(call: Call) -> Reply:
-    """The record and its key as they lie in memory before they are flushed; on disk they take a little less."""
+    """The record, its key and its elements as they lie in memory before they are flushed; on disk they take less."""
     argv = call.argv
     if len(argv) not in (3, 5) or (len(argv) == 5 and argv[3].upper() != b"SAMPLES"):
         raise SYNTAX
-    if len(argv) == 5 and read_integer(argv[4]) < 0:
+    samples = read_integer(argv[4]) if len(argv) == 5 else _SAMPLES
+    if samples < 0:
         raise SYNTAX
     record = call.db.lookup(argv[2])
     if record is None:
         return None
-    return len(record.physical) + len(record.raw) + _RECORD_OVERHEAD
+    return len(record.physical) + len(record.raw) + _RECORD_OVERHEAD + _elements_size(call, record, samples)
+
+
+def _elements_size(call: Call, record: Record, samples: int) -> int:
+    """Bytes of what lies apart from the record; from a few elements, or from all when `samples` is 0."""
+    incarnation = incarnation_of(record.raw)
+    if incarnation is None:
+        return 0
+    prefix = elements(incarnation)
+    sizes = (
+        len(where) + len(stored) + _RECORD_OVERHEAD for where, stored in call.view.scan(prefix, prefix_end(prefix))
+    )
+    if not samples or record.type is RecordType.LIST:
+        # A list has few records, each with many elements.
+        return sum(sizes)
+    looked_at = list(islice(sizes, samples))
+    each = 2 if record.type is RecordType.ZSET else 1
+    return sum(looked_at) * KINDS[record.type].count(call.db, record) * each // max(len(looked_at), 1)
 
 
 @COMMANDS.command(

@@ -264,3 +264,17 @@ def test_watch_notices_a_field_that_changes_in_place(hashes: RedisCalls) -> None
     hashes.call.db.watch(b"h", lambda: told.append("changed"))
     hashes.run("HSET", "h", "f", "2")
     assert told == ["changed"]
+
+
+def test_memory_usage_counts_what_lies_apart(redis: RedisCalls) -> None:
+    redis.run("HSET", "small", "f", "v")
+    redis.run("HSET", "large", *(word for number in range(1000) for word in (f"field:{number}", "v" * 100)))
+    small, sampled, exact = (
+        redis.run("MEMORY", "USAGE", *argv) for argv in (("small",), ("large",), ("large", "SAMPLES", 0))
+    )
+    assert isinstance(small, int)
+    assert isinstance(sampled, int)
+    assert isinstance(exact, int)
+    assert small < 300
+    assert exact > 100_000
+    assert abs(sampled - exact) < exact / 5
