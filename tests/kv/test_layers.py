@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +38,14 @@ def test_a_range_that_is_cleared_step_by_step_stays_one() -> None:
     assert layer.ranges == [(b"a", b"")]
     layer.delete_range(b"", b"a")
     assert layer.masks(b"z")
+
+
+@pytest.mark.parametrize("new", [1, 100, 200, 20_000])
+def test_keys_are_in_order_however_many_came(new: int) -> None:
+    layer = Layer()
+    for number in range(20_000):
+        layer.puts[b"%d" % (number * 7919 % 100_003)] = b""
+    assert layer.keys() == sorted(layer.puts)
+    for number in range(new):
+        layer.puts[b"x%d" % (number * 31 % 9973) if number % 2 else b"%d" % number] = b""
+    assert layer.keys() == sorted(layer.puts)

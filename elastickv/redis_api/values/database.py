@@ -203,9 +203,15 @@ class Databases:
         end = EXPIRY + u64(view.now_ms + 1)
         if self.due_from >= end or self.held:
             return 0
-        due = [key for key, _ in islice(view.scan(self.due_from, end), limit)]
-        if due:
-            self.due_from = due[-1] + b"\0"
+        due: list[bytes] = []
+        following = prefix_end(EXPIRY)
+        for key, _ in view.scan(self.due_from, following):
+            if key >= end or len(due) == limit:
+                following = key
+                break
+            due.append(key)
+        # Until its time comes, nothing needs to be looked at again: a scan while much is written is not cheap.
+        self.due_from = following
         by_prefix = {database.prefix: database for database in self.numbered}
         for index_key in due:
             physical = index_key[_INDEX_PREFIX:]

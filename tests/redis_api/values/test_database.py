@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from elastickv.clock import ManualClock
 from elastickv.errors import Fault, KvError
 from elastickv.kv.hybrid_clock import HybridClock
-from elastickv.kv.keyspace import ELEMENT, EXPIRY, META, REDIS, prefix_end
+from elastickv.kv.keyspace import ELEMENT, EXPIRY, META, REDIS, expiry_key, prefix_end
 from elastickv.kv.layers import Layer
 from elastickv.kv.view import Batch, View
 from elastickv.redis_api.values import database as database_module
@@ -788,3 +788,23 @@ def test_the_active_cycle_finds_what_became_due_before_what_it_removed_last(worl
     assert world.databases.expire_due(10) == 0
     world.lose()
     assert world.databases.due_from == EXPIRY
+
+
+def test_nothing_is_looked_at_before_the_next_deadline(world: World) -> None:
+    databases, view = world.databases, world.view
+    view.now_ms = 1000
+    database = databases.numbered[0]
+    assert databases.expire_due(10) == 0
+    assert databases.due_from > expiry_key(1 << 62, b"")
+    database.set_string(b"later", b"", 3000)
+    database.set_string(b"soon", b"", 2000)
+    assert databases.expire_due(10) == 0
+    assert databases.due_from == expiry_key(2000, database.physical(b"soon"))
+    view.now_ms = 2000
+    assert databases.expire_due(10) == 1
+    assert databases.due_from == expiry_key(3000, database.physical(b"later"))
+    database.set_string(b"at once", b"", 2500)
+    view.now_ms = 5000
+    assert databases.expire_due(1) == 1
+    assert databases.expire_due(10) == 1
+    assert database.sizes() == (0, 0)
