@@ -209,7 +209,8 @@ class RedisSettings:
         "redisScriptMemory",
         size(least=16 << 20, most=1 << 36),
         "256mb",
-        "memory that scripts and functions may occupy together; a script that needs more ends with an error",
+        "memory that scripts and functions may occupy together; while more than half is in use they can call no "
+        "commands",
     )
 
 

@@ -11,7 +11,7 @@ from elastickv.redis_api.dispatch import Router
 from elastickv.redis_api.errors import RedisError
 from elastickv.redis_api.replies import encode
 from elastickv.redis_api.scripting.scripts import Scripts
-from elastickv.redis_api.session import Clients, Link, Session
+from elastickv.redis_api.session import Clients, Link, LinkFigures, Session
 from elastickv.redis_api.state import NodeFacts, ServerState
 from tests.kit.fake_redis_store import FakeStore, make_databases
 from tests.kit.raw_redis import decode
@@ -20,6 +20,9 @@ from tests.kit.redis_calls import Word, plain, words
 
 class _Link:
     """A connection that nobody reads."""
+
+    def figures(self) -> LinkFigures:
+        return LinkFigures(*(0,) * 6, "")
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_: None

@@ -41,12 +41,13 @@ BUSY_FUNCTION: Final = RedisError(
     b"BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
 )
 _NO_MEMORY: Final = RedisError(b"ERR not enough memory")
-_KILLED: Final = {
-    False: b"ERR Script killed by user with SCRIPT KILL.",
-    True: b"ERR Script killed by user with FUNCTION KILL.",
+_SCRIPT_KILLED, _FUNCTION_KILLED, _LOAD_TIMEOUT, _ENDED = range(1, 5)
+"""Why a script must end; the numbers are known to `lua/sandbox.lua`."""
+_REASONS: Final = {
+    _SCRIPT_KILLED: b"ERR Script killed by user with SCRIPT KILL.",
+    _FUNCTION_KILLED: b"ERR Script killed by user with FUNCTION KILL.",
+    _ENDED: b"ERR the script was ended",
 }
-_LOAD_TIMEOUT: Final = b"ERR FUNCTION LOAD timeout"
-_ENDED: Final = b"ERR the script was ended"
 _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.INFO, logging.WARNING)
 
 
@@ -59,8 +60,8 @@ class Running:
         self.argv = argv
         self.is_function = is_function
         self.started_ns = perf_counter_ns()
-        self.stop = b""
-        """Why it must end."""
+        self.stop = 0
+        """Why it must end; 0 when it need not."""
 
     @property
     def milliseconds(self) -> int:
@@ -97,7 +98,7 @@ class Engine:
     # what scripts ask (`lua_state.Host`)
 
     def tick(self) -> object:
-        """The hook: why the script must end, or nothing."""
+        """The hook: why the script must end, or None. (A number needs no memory in Lua.)"""
         if self._load_until:
             return _LOAD_TIMEOUT if perf_counter_ns() > self._load_until else None
         running = self.running
@@ -159,7 +160,7 @@ class Engine:
             self._bridge.close()
         if running.stop:
             source, line = lua.restore()
-            raise _error(running.stop, running.name, source, line)
+            raise _error(_REASONS[running.stop], running.name, source, line)
         return self._reply(result, running.name)
 
     def _reply(self, result: Any, name: bytes) -> Reply:
@@ -189,7 +190,7 @@ class Engine:
         try:
             loaded = lua.load_library(code)
         except Exception:
-            loaded = [], _LOAD_TIMEOUT, False
+            loaded = [], b"ERR FUNCTION LOAD timeout", False
         finally:
             timed_out = perf_counter_ns() > self._load_until
             self._load_until = 0
@@ -209,7 +210,7 @@ class Engine:
         if self._bridge.wrote:
             raise UNKILLABLE
         self._bridge.ended = True
-        running.stop = _KILLED[is_function]
+        running.stop = _FUNCTION_KILLED if is_function else _SCRIPT_KILLED
 
     @property
     def busy(self) -> RedisError | None:

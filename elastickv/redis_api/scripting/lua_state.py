@@ -4,9 +4,10 @@ Rules that keep it safe:
 
 - Lua never gets hold of a Python object. Host functions are upvalues of functions in `lua/sandbox.lua`; they take and
   return strings, numbers, booleans and tables, and raise nothing (`_sealed`).
-- Lua's allocator refuses to go beyond the limit. What lupa itself puts on Lua's stack, between a call of Python and the
-  interpreter, must never hit that limit, because nobody could catch the error there: so the host is only asked while
-  there is room (`room()` in the sandbox), and what is passed in is weighed first (`make_room`).
+- Lua's allocator refuses to go beyond the limit, and scripts can catch that. What lupa itself puts on Lua's stack must
+  never meet that limit, because nobody could catch the error there, and the process would end. So nothing is passed in
+  (`has_room`) or asked of the host (`room` in lua/support.lua) while more than half of the memory is in use: the other
+  half is more than Lua's table of strings, the one thing that may grow at such a moment, can want.
 - The globals of the state are not those of scripts; `debug` is gone from them, which also spares lupa a traceback.
 """
 
@@ -33,7 +34,6 @@ Function = Any
 STATUS, ERROR, ARRAY, RAW, FAILED = range(1, 6)
 """What a text that comes with a second value is: see `lua/replies.lua` and `lua/sandbox.lua`."""
 
-_SPARE_BYTES: Final = 2 << 20
 _PIECE: Final = 1000
 """Words that are put on Lua's stack at once; it has room for 8000 values."""
 
@@ -61,7 +61,8 @@ class OutOfMemory(Exception):
 
 class LuaState:
     def __init__(self, host: Host, max_memory: int, seed: int, version: tuple[str, int]) -> None:
-        self._max_memory = max_memory
+        self._hard_limit = max_memory
+        self._max_memory = max_memory // 2
         self._lua = lua = lupa.lua51.LuaRuntime(
             encoding=None,
             source_encoding="latin-1",
@@ -69,7 +70,7 @@ class LuaState:
             register_builtins=False,
             unpack_returned_tuples=True,
             attribute_handlers=(_no_attributes, _no_attributes),
-            max_memory=max_memory + _SPARE_BYTES,
+            max_memory=max_memory,
         )
         chunks = resources.files(__package__) / "lua"
 
@@ -78,7 +79,7 @@ class LuaState:
             return lua.compile(text, name=b"=redis")(*arguments)
 
         libraries = lua.execute(b"return {string = string, table = table, math = math}")
-        support = load("support", lua.globals()[b"debug"])
+        support = load("support", lua.globals()[b"debug"], self._max_memory // 1024)
         bits = load("bit", support)
         libraries[b"bit"] = bits
         libraries[b"struct"] = load("struct", support, bits[b"band"], _sealed(_pack_float), _sealed(_unpack_float))
@@ -88,7 +89,7 @@ class LuaState:
         libraries[b"math"][b"random"] = generator[b"random"]
         libraries[b"math"][b"randomseed"] = generator[b"randomseed"]
         codes = lua.table_from({b"STATUS": STATUS, b"ERROR": ERROR, b"ARRAY": ARRAY, b"RAW": RAW, b"FAILED": FAILED})
-        answer, use_doubles = load("replies", STATUS, ERROR, RAW)
+        answer, use_doubles = load("replies", support, STATUS, ERROR, RAW)
         use_doubles(_sealed(lambda number: format_double(float(number))))
         functions = lua.table_from(
             {
@@ -101,7 +102,6 @@ class LuaState:
                 b"acl": _sealed(host.check_acl),
                 b"version": version[0].encode(),
                 b"version_number": version[1],
-                b"limit_kilobytes": max_memory // 1024,
             }
         )
         exports = load("sandbox", functions, support, answer, libraries, lua.globals()[b"debug"], codes)
@@ -122,10 +122,14 @@ class LuaState:
 
     def has_room(self, size: int) -> bool:
         """`size` bytes can be allocated, now or after a collection."""
-        if self._lua.get_memory_used(total=True) + size <= self._max_memory:
+        lua = self._lua
+        if lua.get_memory_used(total=True) + size <= self._max_memory:
             return True
-        self._lua.gccollect()
-        return bool(self._lua.get_memory_used(total=True) + size <= self._max_memory)
+        # Collecting needs memory at times.
+        lua.set_max_memory(0)
+        lua.gccollect()
+        lua.set_max_memory(self._hard_limit)
+        return bool(lua.get_memory_used(total=True) + size <= self._max_memory)
 
     def table(self, value: list[object] | dict[object, object]) -> object:
         """A table of Lua; lists and dicts within become tables too."""

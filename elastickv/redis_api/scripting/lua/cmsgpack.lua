@@ -56,6 +56,7 @@ local function integer(value)
 end
 
 local function double(value)
+    support.room()
     local short = pack_float(value, 4, true)
     if value ~= value or unpack_float(short, true) ~= value then
         return "\203" .. pack_float(value, 8, true)

@@ -2,7 +2,7 @@
 --
 -- The answer is one value for what the host encodes itself (a string, a number, a boolean, nil), else two: a text and
 -- what it is.
-local STATUS, ERROR, RAW = ...
+local support, STATUS, ERROR, RAW = ...
 local concat, format, next, rawget, type = table.concat, string.format, next, rawget, type
 local gsub, find, sub = string.gsub, string.find, string.sub
 
@@ -68,6 +68,7 @@ local function append_table(value, parts, count, depth)
     end
     one = rawget(value, "double")
     if type(one) == "number" then
+        support.room()
         local text = double_text(one)
         parts[count] = resp3 and "," .. text .. "\r\n" or bulk(text)
         return count

@@ -12,14 +12,13 @@ local byte, concat, dump, find, format, gsub, sub =
     string.byte, table.concat, string.dump, string.find, string.format, string.gsub, string.sub
 local create, resume, status = coroutine.create, coroutine.resume, coroutine.status
 local sethook = debug.sethook
-local fail, bad_argument, raised_at = support.fail, support.bad_argument, support.raised_at
+local fail, bad_argument, raised_at, room = support.fail, support.bad_argument, support.raised_at, support.room
 local host_call, host_tick, host_log, host_setresp, host_sha1 =
     host.call, host.tick, host.log, host.setresp, host.sha1
 local host_acl, host_adjust = host.acl, host.adjust
 
 local READONLY = "Attempt to modify a readonly table"
 local HOOK_COUNT = 100000
-local HEADROOM = 1024 -- kilobytes that must be free before the host is asked for anything
 
 -- proxies
 
@@ -52,12 +51,19 @@ end
 
 -- interruption
 
+local REASONS = {
+    "ERR Script killed by user with SCRIPT KILL.",
+    "ERR Script killed by user with FUNCTION KILL.",
+    "ERR FUNCTION LOAD timeout",
+    "ERR the script was ended",
+}
 local stopping -- why the script must end
 local stopped_source, stopped_line
 
 local function hook()
-    local ok, reason = pcall(host_tick)
-    if ok and type(reason) == "string" then
+    local ok, number = pcall(host_tick)
+    local reason = ok and REASONS[number]
+    if reason then
         if not stopping then
             stopped_source, stopped_line = raised_at()
         end
@@ -190,6 +196,7 @@ local function compile(environment, text, name)
     end
     local compiled, problem = loadstring(text, name)
     if compiled then
+        room()
         return setfenv(assert(loadstring(host_adjust(dump(compiled)))), environment)
     end
     return nil, problem
@@ -263,15 +270,6 @@ local client_protocol, script_protocol = 2, 2
 
 local function raise(text)
     error({ err = "ERR " .. text }, 0)
-end
-
-local function room()
-    if collectgarbage("count") + HEADROOM > host.limit_kilobytes then
-        collectgarbage()
-        if collectgarbage("count") + HEADROOM > host.limit_kilobytes then
-            error("not enough memory", 0)
-        end
-    end
 end
 
 local function reply(raising, ok, value, code, ...)

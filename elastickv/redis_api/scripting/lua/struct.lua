@@ -149,6 +149,7 @@ function struct.pack(...)
             parts[#parts + 1] = "\0"
         elseif option == "f" or option == "d" then
             local value = number(next_argument, "pack", arguments[next_argument], given)
+            support.room()
             parts[#parts + 1] = pack_float(value, size, big)
             next_argument = next_argument + 1
         elseif option == "c" or option == "s" then

@@ -2,9 +2,9 @@
 --
 -- All chunks of this directory are named "redis" (see lua_state.py), so that a walk up the stack can tell them from
 -- what the user wrote.
-local debug = ...
+local debug, limit_kilobytes = ...
 local getinfo = debug.getinfo
-local error, type, tonumber, tostring = error, type, tonumber, tostring
+local collectgarbage, error, type, tonumber, tostring = collectgarbage, error, type, tonumber, tostring
 local format = string.format
 
 local support = {}
@@ -84,6 +84,18 @@ function support.raised_at()
             return info.source, info.currentline
         end
         level = level + 1
+    end
+end
+
+local HEADROOM = 1024 -- kilobytes
+
+-- Before the host is asked for anything that it hands back as a string or a table: it could not get over a failure.
+function support.room()
+    if collectgarbage("count") + HEADROOM > limit_kilobytes then
+        collectgarbage()
+        if collectgarbage("count") + HEADROOM > limit_kilobytes then
+            error("not enough memory", 0)
+        end
     end
 end
 
