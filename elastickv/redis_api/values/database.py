@@ -101,6 +101,8 @@ class Databases:
         """The expiry index is empty before this: what was removed lately need not be waded through again."""
         self._purged_to: dict[bytes, bytes] = {}
         """Prefix to where its purge goes on, so that it does not wade through what it removed already."""
+        self._purgeable = True
+        """There may be something to purge; else it is not looked for, because scans while much is written are dear."""
         self.hits = 0
         self.misses = 0
         self.expired = 0
@@ -125,6 +127,7 @@ class Databases:
 
     def drop(self, incarnation: bytes) -> None:
         """The elements of this incarnation belong to no key any more: one record now, the purge does the rest."""
+        self._purgeable = True
         self.view.put(_DROP_PREFIX + incarnation, b"")
 
     def load(self) -> None:
@@ -132,6 +135,7 @@ class Databases:
         self.dirty.clear()
         self.due_from = EXPIRY
         self._purged_to.clear()
+        self._purgeable = True
         catalog = self.view.get(_CATALOG_KEY) or u32(FIRST_FREE_GENERATION)
         self.next_generation, *generations = (read_u32(catalog, at) for at in range(0, len(catalog), 4))
         generations.extend(range(len(generations), len(self.numbered)))
@@ -158,6 +162,7 @@ class Databases:
                 continue
             changed = True
             database.touch_all()
+            self._purgeable = True
             self.view.put(_PURGE_PREFIX + u32(database.generation), b"")
             self.view.delete(_SIZE_PREFIX + u32(database.generation))
             self.dirty.discard(database)
@@ -243,11 +248,13 @@ class Databases:
 
         One call is one log entry, and takes the loop for as long as it takes to look at so many.
         """
-        if self.held:
+        if self.held or not self._purgeable:
             return 0
         for purge_key, _ in self.view.scan(_PURGE_PREFIX, prefix_end(_PURGE_PREFIX)):
             return max(self._purge_generation(purge_key, limit), 1)
-        return self._purge_elements(limit)
+        removed = self._purge_elements(limit)
+        self._purgeable = removed > 0
+        return removed
 
     def _purge_generation(self, purge_key: bytes, limit: int) -> int:
         prefix = redis_prefix(read_u32(purge_key, len(_PURGE_PREFIX)))

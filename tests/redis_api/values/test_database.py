@@ -808,3 +808,21 @@ def test_nothing_is_looked_at_before_the_next_deadline(world: World) -> None:
     assert databases.expire_due(1) == 1
     assert databases.expire_due(10) == 1
     assert database.sizes() == (0, 0)
+
+
+def test_a_purge_that_found_nothing_looks_again_when_there_may_be_something(world: World) -> None:
+    databases = world.databases
+    assert databases.purge(10) == 0
+    databases.drop(b"12345678")
+    assert databases.purge(10) > 0
+    assert databases.purge(10) == 0
+    world[0].set_string(b"key", b"")
+    databases.flush([0])
+    assert databases.purge(10) > 0
+    while databases.purge(10):
+        pass
+    world.propose()
+    world.apply()
+    world.view.put(META + b"redis-drop12345678", b"")  # as another leader did
+    databases.load()
+    assert databases.purge(10) > 0
