@@ -15,8 +15,9 @@ The two nodes agree on four things, with commands that no client is told of:
   They are sent again, to the new leader, within the request timeout.
 
 An upstream that is lost without that word leaves doubt. Commands that only read are repeated; of the others the client
-is told that their outcome is unknown, and nobody repeats them. XREAD BLOCK is not repeated either: `$` would mean
-another place in the stream by then; its client is told that it is not blocked any more.
+is told that their outcome is unknown, and nobody repeats them. While a blocking command waits the client's connection
+is closed instead, as it is when a Redis server dies: that is what queue workers are prepared for, and none of them for
+an error reply (docs/decisions/0035-blocked-clients.md).
 
 A blocking command may wait upstream for as long as it likes: the request timeout is not for it.
 
@@ -34,7 +35,6 @@ import hiredis
 
 from elastickv.errors import Fault, KvError
 from elastickv.redis_api.acl.permissions import denial
-from elastickv.redis_api.blocking import ROLE_CHANGED
 from elastickv.redis_api.dispatch import Route, follow_reads
 from elastickv.redis_api.errors import RedisError, from_fault
 from elastickv.redis_api.hub import Hub
@@ -504,6 +504,12 @@ class Forwarder:
             log.warning("the leader at %s was lost in the middle of a reply; client closed", upstream.address)
             owner.abort()
             return
+        if not repeat_all and any(map(self._may_wait, upstream.unanswered)):
+            log.info(
+                "the leader at %s was lost while client %d waited; client closed", upstream.address, owner.session.id
+            )
+            owner.abort()
+            return
         again: list[Words] = []
         stats = self.hub.state.stats
         for argv in upstream.unanswered:
@@ -512,10 +518,6 @@ class Forwarder:
             elif type(argv) is Transaction and argv.guarded and (repeat_all or self._only_reads(argv)):
                 again.append(Fixed(encode(NULL_ARRAY, owner.session.call.protocol)))
             elif repeat_all or self._only_reads(argv):
-                if not repeat_all and _waits_for_news(argv):
-                    stats.error(ROLE_CHANGED.text)
-                    again.append(Fixed(b"" if self._swallow else encode(ROLE_CHANGED)))
-                    continue
                 stats.forward_retries += 1
                 again.append(argv)
             else:
@@ -539,6 +541,18 @@ class Forwarder:
             return all(self._only_reads(one) for one in argv.queue)
         route = self._route(argv)
         return route is not None and (route.readonly or route.is_local(argv) or route.name in _SAFE_TO_REPEAT)
+
+    def _may_wait(self, argv: Words) -> bool:
+        """A command that waits for something to come, and not only for its turn."""
+        if type(argv) is Transaction:
+            return False
+        route = self._route(argv)
+        if route is None or not route.blocking or route.name in _SAFE_TO_REPEAT:
+            return False
+        if route.name not in ("xread", "xreadgroup"):
+            return True
+        options = [word.upper() for word in argv[1:]]
+        return b"BLOCK" in options[: options.index(b"STREAMS") if b"STREAMS" in options else None]
 
     def sync_refused(self, upstream: Upstream, text: str) -> None:
         """The leader does not take the session: wrong password, too many clients, or it does not lead any more."""
@@ -657,11 +671,3 @@ class Forwarder:
     def not_leader(self) -> RedisError:
         leader = self.hub.state.leader()
         return RedisError(b"NOTLEADER " + (leader.address.encode() if leader is not None else b"unknown"))
-
-
-def _waits_for_news(argv: Words) -> bool:
-    """XREAD BLOCK: what counts as new was decided when it came."""
-    if type(argv) is Transaction or argv[0].lower() != b"xread":
-        return False
-    options = [word.upper() for word in argv[1:6]]
-    return b"BLOCK" in options[: options.index(b"STREAMS") if b"STREAMS" in options else None]

@@ -115,9 +115,25 @@ async def test_a_leader_that_steps_down(cluster: Cluster, peer: Peer) -> None:
     await peer.expect(b":1\r\n" + POPPED)
 
 
-async def test_a_leader_that_is_lost(cluster: Cluster, peer: Peer) -> None:
-    peer.send("BLPOP k 0")
+@pytest.mark.parametrize("command", ["BLPOP k 0", "XREAD BLOCK 0 STREAMS k $"])
+async def test_when_the_leader_is_lost_the_connection_closes(cluster: Cluster, peer: Peer, command: str) -> None:
+    peer.send(command)
     await waits(cluster)
     for session in list(cluster.doors["n1"].server.hub.clients.values()):
         session.link.abort()
-    await peer.expect(b"-ERR outcome unknown: the connection to the leader was lost after the command was sent\r\n")
+    async with asyncio.timeout(3):
+        assert await peer.reader.read() == b""
+
+
+async def test_commands_that_could_have_waited_but_did_not(cluster: Cluster, peer: Peer) -> None:
+    """XREAD without BLOCK only reads, so it is asked again; XREADGROUP is in doubt."""
+    store = cluster.store("n1")
+    store.hold = store.hold_reads = True
+    peer.send("XREAD STREAMS k 0", "XREADGROUP GROUP g c STREAMS k >")
+    await eventually(lambda: len(store.tickets) > 0)
+    store.hold = store.hold_reads = False
+    for session in list(cluster.doors["n1"].server.hub.clients.values()):
+        session.link.abort()
+    await peer.expect(
+        b"*-1\r\n-ERR outcome unknown: the connection to the leader was lost after the command was sent\r\n"
+    )
