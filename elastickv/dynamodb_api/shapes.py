@@ -70,6 +70,10 @@ class Kind:
         """The value in the API's type; `value` is not None. `element`: of a list or map, not a member of a struct."""
         raise NotImplementedError
 
+    def nothing(self) -> Any:
+        """What a null in a list or map becomes. (As a member of a struct it is as if it were not there.)"""
+        return None
+
     def check(self, value: Any, path: str, errors: list[str]) -> None:
         """Append a message for each constraint that the converted value does not meet."""
 
@@ -223,7 +227,8 @@ class ListOf(_Sized):
                 raise SerializationException(_STRUCTURE)
             raise SerializationException(_PARAMETERIZED if element else "Unexpected field type")
         convert = self.member.convert
-        return [None if one is None else convert(one, element=True) for one in value]
+        nothing = self.member.nothing
+        return [nothing() if one is None else convert(one, element=True) for one in value]
 
     def check(self, value: Any, path: str, errors: list[str]) -> None:
         super().check(value, path, errors)
@@ -258,7 +263,8 @@ class MapOf(_Sized):
         self.keys = keys
         self.values = values
         self.name = f"java.util.Map<java.lang.String, {value.name}>"
-        self.plain = self.plain and value.plain and keys is None and values is None
+        # A null inside must be found, unless it becomes something else.
+        self.plain = self.plain and value.plain and keys is None and values is None and value.nothing() is not None
 
     def convert(self, value: Any, *, element: bool = False) -> Any:
         if value.__class__ is not dict:
@@ -267,8 +273,7 @@ class MapOf(_Sized):
             raise SerializationException(_PARAMETERIZED if element else "Unexpected field type")
         convert = self.value.convert
         for key, one in value.items():
-            if one is not None:
-                value[key] = convert(one, element=True)
+            value[key] = self.value.nothing() if one is None else convert(one, element=True)
         return value
 
     def check(self, value: Any, path: str, errors: list[str]) -> None:
@@ -398,6 +403,9 @@ class AttributeValueKind(Kind):
             else:
                 return value
         return _ATTRIBUTE_VALUE.convert(value, element=element)
+
+    def nothing(self) -> Any:
+        return {}  # an AttributeValue without a type, which is refused in the operation's own order
 
     def show(self, value: Any) -> str:
         return _ATTRIBUTE_VALUE.show(value)

@@ -53,6 +53,7 @@ def test_values_are_brought_into_the_api_s_types() -> None:
     assert accept(ConsistentRead="True", Limit=3.9) == GOOD | {"ConsistentRead": True, "Limit": 3}
     assert accept(Key={"a": {"NULL": "yes", "X": 1}})["Key"] == {"a": {"NULL": True}}
     assert accept(Key={"a": {"S": None}})["Key"] == {"a": {}}
+    assert accept(Key={"a": None, "b": {"L": [None]}})["Key"] == {"a": {}, "b": {"L": [{}]}}
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,14 @@ def test_what_cannot_be_converted(changes: dict[str, Any], message: str) -> None
 @pytest.mark.parametrize(
     ("changes", "messages"),
     [
+        (
+            {"ExpressionAttributeNames": {"#a": None}, "AttributesToGet": [None]},
+            [
+                "Value null at 'attributesToGet.1.member' failed to satisfy constraint: Member must not be null",
+                "Value null at 'expressionAttributeNames.#a.member' failed to satisfy constraint: "
+                "Member must not be null",
+            ],
+        ),
         ({"TableName": None}, ["Value null at 'tableName' failed to satisfy constraint: Member must not be null"]),
         (
             {"TableName": "a;"},
