@@ -19,7 +19,7 @@ is told that their outcome is unknown, and nobody repeats them. While a blocking
 is closed instead, as it is when a Redis server dies: that is what queue workers are prepared for, and none of them for
 an error reply (docs/decisions/0035-blocked-clients.md).
 
-A blocking command may wait upstream for as long as it likes: the request timeout is not for it.
+A blocking command may wait upstream for as long as it likes, and so may a script: the request timeout is not for them.
 
 Why not redis.asyncio: docs/decisions/0030-forwarding.md.
 """
@@ -35,6 +35,7 @@ import hiredis
 
 from elastickv.errors import Fault, KvError
 from elastickv.redis_api.acl.permissions import denial
+from elastickv.redis_api.commands.transactions import RUN_SCRIPTS
 from elastickv.redis_api.dispatch import Route, follow_reads
 from elastickv.redis_api.errors import RedisError, from_fault
 from elastickv.redis_api.hub import Hub
@@ -578,7 +579,7 @@ class Forwarder:
         upstream = self.upstream
         if upstream is not None and upstream.unanswered:
             waited = now - upstream.waiting_since
-            blocking = self.waits_for_keys
+            blocking = self.waits_for_keys or self._waits_for_script(upstream)
             if not self._leads_elsewhere(upstream):
                 self._elsewhere_since = 0.0
             elif not self._elsewhere_since:
@@ -595,6 +596,13 @@ class Forwarder:
         if self._waiting_since and now - self._waiting_since > timeout:
             self._waiting_since = 0.0
             self._fail_backlog()
+
+    def _waits_for_script(self, upstream: Upstream) -> bool:
+        """What the leader is to answer next runs a script, which may take longer than any request; and there is a
+        leader."""
+        head = upstream.unanswered[0]
+        queue = head.queue if type(head) is Transaction else [head]
+        return any(argv[0].lower() in RUN_SCRIPTS for argv in queue) and self.hub.state.leader() is not None
 
     def _leads_elsewhere(self, upstream: Upstream) -> bool:
         state = self.hub.state
