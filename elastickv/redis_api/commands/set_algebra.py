@@ -65,7 +65,7 @@ def _store(call: Call, members: list[bytes], encoding: int, event: bytes) -> Rep
     """Store the result, or delete what is at the destination when it is empty."""
     destination = call.argv[1]
     if members:
-        sets.store(call.db, destination, sets.hold(members), encoding)
+        sets.store(call.db, destination, members, encoding)
         call.db.notify(events.SET, event, destination)
     elif call.db.delete(destination):
         call.db.notify(events.GENERIC, b"del", destination)

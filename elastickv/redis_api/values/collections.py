@@ -16,7 +16,7 @@ are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from struct import Struct
@@ -127,40 +127,30 @@ INTSET: Final = 2
 ENCODINGS: Final = {LISTPACK: b"listpack", HASHTABLE: b"hashtable", INTSET: b"intset"}
 """What Redis would use. Kept beside the elements, because Redis does not go back when a collection shrinks."""
 
-LARGEST_INLINE: Final = 60_000
-"""Bytes; bounds `EncodingLimits.inline_bytes`, so that lengths of elements fit into two bytes."""
-_PACK_HEADER = Struct("<BBH")
-_LENGTHS: Final[dict[int, Struct]] = {}
+LONGEST_ITEM: Final = (1 << 16) - 1
+"""Bytes; a collection with a longer element is split whatever `EncodingLimits.inline_bytes` says."""
+_LENGTH = Struct("<H")
+_HEADS: Final = {encoding: bytes((INLINE, encoding)) for encoding in ENCODINGS}
 
 
-def _lengths(count: int) -> Struct:
-    packer = _LENGTHS.get(count)
-    if packer is None:
-        packer = Struct(f"<{count}H")
-        if count <= 1024:
-            _LENGTHS[count] = packer
-    return packer
+def packed_item(item: bytes) -> bytes:
+    """An item as it stands in an inline payload: its length and itself. struct.error when it is too long."""
+    return _LENGTH.pack(len(item)) + item
 
 
-def pack(encoding: int, items: list[bytes]) -> bytes | None:
-    """An inline payload: layout, encoding, number of items, their lengths, the items. None when it is too large."""
-    count = len(items)
-    if count > LARGEST_INLINE // 2:
-        return None
-    lengths = list(map(len, items))
-    if sum(lengths) + 2 * count > LARGEST_INLINE:
-        return None
-    return b"".join((_PACK_HEADER.pack(INLINE, encoding, count), _lengths(count).pack(*lengths), *items))
+def pack(encoding: int, packed: Iterable[bytes]) -> bytes:
+    """An inline payload: layout, encoding, packed items."""
+    return _HEADS[encoding] + b"".join(packed)
 
 
 def unpack(payload: bytes) -> list[bytes]:
     """The items of an inline payload."""
-    count = payload[2] | payload[3] << 8
-    end = 4 + 2 * count
     items = []
-    for length in _lengths(count).unpack_from(payload, 4):
-        start, end = end, end + length
-        items.append(payload[start:end])
+    at, end = 2, len(payload)
+    while at < end:
+        start = at + 2
+        at = start + (payload[at] | payload[at + 1] << 8)
+        items.append(payload[start:at])
     return items
 
 
@@ -200,13 +190,13 @@ class DecodedCache:
         """`value` is what `raw`, stored at `physical`, decodes to."""
         entries = self._entries
         held = entries.pop(physical, None)
+        size = self._size + len(raw)
         if held is not None:
-            self._size -= len(held[0])
+            size -= len(held[0])
         entries[physical] = (raw, value)
-        self._size += len(raw)
-        while self._size > self._limit:
-            oldest = next(iter(entries))
-            self._size -= len(entries.pop(oldest)[0])
+        while size > self._limit:
+            size -= len(entries.pop(next(iter(entries)))[0])
+        self._size = size
 
     def clear(self) -> None:
         self._entries.clear()

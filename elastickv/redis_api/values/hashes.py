@@ -6,7 +6,7 @@ whose last field goes is deleted with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from elastickv.redis_api.replies import CachedMap
@@ -16,10 +16,12 @@ from elastickv.redis_api.values.collections import (
     HASHTABLE,
     INLINE,
     LISTPACK,
+    LONGEST_ITEM,
     EncodingLimits,
     elements,
     encoding_of,
     pack,
+    packed_item,
     read_split,
     split_header,
     unpack,
@@ -28,6 +30,42 @@ from elastickv.redis_api.values.database import Database
 from elastickv.redis_api.values.kinds import KINDS, Kind
 from elastickv.redis_api.values.members import Pair
 from elastickv.redis_api.values.records import Record, RecordType
+
+
+class Fields(CachedMap):
+    """The fields of a small hash in their order. Never changed in place once it is in the cache, because it is shared
+    with replies that have not been sent."""
+
+    __slots__ = ("_packed",)
+
+    def __init__(self, items: Iterable[Pair] | Mapping[bytes, bytes] = ()) -> None:
+        super().__init__(items)
+        self._packed: dict[bytes, bytes] | None = None
+
+    def packed(self) -> dict[bytes, bytes]:
+        """Each field with its value as they stand in the payload; made at the first write and kept up to date then,
+        because packing one field anew is much less work than packing all."""
+        packed = self._packed
+        if packed is None:
+            packed = self._packed = {field: _pair(field, value) for field, value in self.items()}
+        return packed
+
+    def changed(self) -> Fields:
+        """A copy to be changed with `put` and `drop`."""
+        copy = Fields(self)
+        copy._packed = dict(self.packed())
+        return copy
+
+    def put(self, field: bytes, value: bytes) -> None:
+        self[field] = value
+        self.packed()[field] = _pair(field, value)
+
+    def drop(self, field: bytes) -> bool:
+        """Whether it was there."""
+        if self.pop(field, None) is None:
+            return False
+        del self.packed()[field]
+        return True
 
 
 class InlineHash:
@@ -39,7 +77,6 @@ class InlineHash:
         self._db = db
         self._record = record
         self.fields = db.databases.decoded.get(record, _decode)
-        """Shared with replies that have not been sent yet: never changed in place."""
 
     def __len__(self) -> int:
         return len(self.fields)
@@ -55,31 +92,41 @@ class InlineHash:
 
     def update(self, pairs: Sequence[bytes]) -> int:
         """Set fields from field, value, field, …; how many are new."""
-        fields = CachedMap(self.fields)
-        fields.update(zip(pairs[::2], pairs[1::2], strict=True))
-        encoding = encoding_of(self._record)
-        if encoding == LISTPACK:
-            encoding = _encoding(self._db.databases.limits, pairs, len(fields))
-        added = len(fields) - len(self.fields)
-        payload = _packed(fields, encoding, self._db.databases.limits)
-        if payload is not None:
-            raw = self._db.rewrite(self._record, payload)
-            self._db.databases.decoded.put(self._record.physical, raw, fields)
+        db, record = self._db, self._record
+        databases = db.databases
+        limits = databases.limits
+        longest = max(map(len, pairs))
+        small = longest <= min(limits.inline_bytes, LONGEST_ITEM)
+        if small:
+            fields = self.fields.changed()
+            for at in range(0, len(pairs), 2):
+                fields.put(pairs[at], pairs[at + 1])
         else:
-            self._db.rewrite(self._record, _split(self._db, fields.items(), len(fields), encoding))
+            fields = Fields(self.fields)
+            fields.update(zip(pairs[::2], pairs[1::2], strict=True))
+        added = len(fields) - len(self.fields)
+        encoding = encoding_of(record)
+        if encoding == LISTPACK and (len(fields) > limits.hash_entries or longest > limits.hash_value):
+            encoding = HASHTABLE
+        payload = pack(encoding, fields.packed().values()) if small else b""
+        if payload and len(payload) <= limits.inline_bytes:
+            databases.decoded.put(record.physical, db.replace(record, payload), fields)
+        else:
+            db.rewrite(record, _split(db, fields.items(), len(fields), encoding))
         return added
 
     def delete(self, names: Sequence[bytes]) -> int:
         """Remove fields; how many were there. The key goes with the last one."""
-        fields = CachedMap(self.fields)
-        deleted = sum(fields.pop(name, None) is not None for name in names)
-        if not fields:
-            self._db.remove(self._record)
-        elif deleted:
-            payload = _packed(fields, encoding_of(self._record), None)
-            assert payload is not None, "it was larger before"
-            raw = self._db.rewrite(self._record, payload)
-            self._db.databases.decoded.put(self._record.physical, raw, fields)
+        db, record = self._db, self._record
+        if not any(name in self.fields for name in names):
+            return 0
+        fields = self.fields.changed()
+        deleted = sum(map(fields.drop, names))
+        if fields:
+            raw = db.replace(record, pack(encoding_of(record), fields.packed().values()))
+            db.databases.decoded.put(record.physical, raw, fields)
+        else:
+            db.remove(record)
         return deleted
 
     def walk(self, cursor: int, count: int) -> tuple[int, list[Pair]]:
@@ -188,32 +235,26 @@ def opened(db: Database, record: Record) -> Hash:
 
 def create(db: Database, key: bytes, pairs: Sequence[bytes], deadline: int = 0) -> int:
     """Store a hash of field, value, field, … in place of whatever was there; how many fields it has."""
-    fields = CachedMap(zip(pairs[::2], pairs[1::2], strict=True))
+    fields = Fields(zip(pairs[::2], pairs[1::2], strict=True))
     limits = db.databases.limits
     encoding = _encoding(limits, pairs, len(fields))
-    payload = _packed(fields, encoding, limits)
-    if payload is not None:
-        physical, raw = db.store(key, RecordType.HASH, payload, deadline)
-        db.databases.decoded.put(physical, raw, fields)
-    else:
-        db.store(key, RecordType.HASH, _split(db, fields.items(), len(fields), encoding), deadline)
+    if sum(map(len, pairs)) <= min(limits.inline_bytes, LONGEST_ITEM):
+        payload = pack(encoding, fields.packed().values())
+        if len(payload) <= limits.inline_bytes:
+            physical, raw = db.store(key, RecordType.HASH, payload, deadline)
+            db.databases.decoded.put(physical, raw, fields)
+            return len(fields)
+    db.store(key, RecordType.HASH, _split(db, fields.items(), len(fields), encoding), deadline)
     return len(fields)
 
 
-def _decode(payload: bytes) -> CachedMap:
+def _decode(payload: bytes) -> Fields:
     words = unpack(payload)
-    return CachedMap(zip(words[::2], words[1::2], strict=True))
+    return Fields(zip(words[::2], words[1::2], strict=True))
 
 
-def _packed(fields: CachedMap, encoding: int, limits: EncodingLimits | None) -> bytes | None:
-    """The inline payload; None when it would be larger than the limits allow."""
-    words: list[bytes] = []
-    for pair in fields.items():
-        words += pair
-    payload = pack(encoding, words)
-    if payload is None or (limits is not None and len(payload) > limits.inline_bytes):
-        return None
-    return payload
+def _pair(field: bytes, value: bytes) -> bytes:
+    return packed_item(field) + packed_item(value)
 
 
 def _split(db: Database, pairs: Iterable[Pair], count: int, encoding: int) -> bytes:

@@ -20,8 +20,8 @@ Pair = tuple[bytes, bytes]
 _SPAN: Final = 1 << 64
 _WINDOW: Final = 8
 """Members that a window of `draw` holds on average."""
-_CROWDED: Final = 32
-"""Practically never so many: the chance is below 1e-9."""
+_CROWDED: Final = 22
+"""More are so rare (one window in 100,000) that the chances of their members do not matter."""
 _LOAD_ALL: Final = 16
 """A draw costs about as much as reading so many members in a row."""
 

@@ -7,6 +7,7 @@ whose last member goes is deleted with it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final, cast
 
 from elastickv.redis_api.arguments import string_to_integer
@@ -18,10 +19,12 @@ from elastickv.redis_api.values.collections import (
     INLINE,
     INTSET,
     LISTPACK,
+    LONGEST_ITEM,
     EncodingLimits,
     elements,
     encoding_of,
     pack,
+    packed_item,
     read_split,
     split_header,
     unpack,
@@ -34,17 +37,18 @@ _INTSET_BOUND: Final = 1 << 30
 """Redis' own, whatever the limits say."""
 
 
-class Held(dict[bytes, None]):
-    """The members of a small set in their order. Shared with replies that have not been sent: never changed in place
-    once it is in the cache."""
+class Held(dict[bytes, bytes]):
+    """The members of a small set in their order, each as it stands in the payload. Never changed in place once it is
+    in the cache."""
 
     __slots__ = ("_listed",)
 
-    def __init__(self, members: dict[bytes, None] | Held) -> None:
+    def __init__(self, members: dict[bytes, bytes]) -> None:
         super().__init__(members)
         self._listed: CachedMembers | None = None
 
     def listed(self) -> CachedMembers:
+        """As a reply, which is shared as well."""
         listed = self._listed
         if listed is None:
             listed = self._listed = CachedMembers(self)
@@ -52,7 +56,8 @@ class Held(dict[bytes, None]):
 
 
 def hold(members: Iterable[bytes]) -> Held:
-    return Held(dict.fromkeys(members))
+    """LONGEST_ITEM bounds the members."""
+    return Held({member: packed_item(member) for member in members})
 
 
 class InlineSet:
@@ -81,40 +86,48 @@ class InlineSet:
     def add(self, wanted: Sequence[bytes]) -> int:
         """Add members; how many are new."""
         held = self.held
-        new = [member for member in dict.fromkeys(wanted) if member not in held]
-        encoding = presized(self._db.databases.limits, self.encoding, len(wanted))
+        limits = self._db.databases.limits
+        if len(wanted) == 1:
+            new = [] if wanted[0] in held else wanted
+        else:
+            new = [member for member in dict.fromkeys(wanted) if member not in held]
+        encoding = presized(limits, self.encoding, len(wanted))
         if new:
-            encoding = grown(self._db.databases.limits, encoding, len(held), new, held)
-        if new or encoding != self.encoding:
+            encoding = grown(limits, encoding, len(held), new, held)
+        if not new and encoding == self.encoding:
+            return 0
+        if max(map(len, new), default=0) <= min(limits.inline_bytes, LONGEST_ITEM):
             changed = Held(held)
-            changed.update(dict.fromkeys(new))
-            self._write(changed, encoding)
+            for member in new:
+                changed[member] = packed_item(member)
+            if self._write(changed, encoding):
+                return len(new)
+        self._db.rewrite(self._record, _split(self._db, [*held, *new], encoding))
         return len(new)
 
     def remove(self, unwanted: Sequence[bytes]) -> int:
         """Remove members; how many were there. The key goes with the last one."""
         held = self.held
-        if len(unwanted) == 1:
-            if unwanted[0] not in held:
-                return 0
-            changed = Held(held)
-            del changed[unwanted[0]]
-        else:
-            changed = Held(held)
-            for member in unwanted:
-                changed.pop(member, None)
-        removed = len(held) - len(changed)
-        if not changed:
-            self._db.remove(self._record)
-        elif removed:
+        if not any(member in held for member in unwanted):
+            return 0
+        changed = Held(held)
+        for member in unwanted:
+            changed.pop(member, None)
+        if changed:
             self._write(changed, self.encoding)
-        return removed
+        else:
+            self._db.remove(self._record)
+        return len(held) - len(changed)
 
-    def _write(self, held: Held, encoding: int) -> None:
-        payload, cached = _packed(self._db, held, encoding)
-        raw = self._db.rewrite(self._record, payload)
-        if cached is not None:
-            self._db.databases.decoded.put(self._record.physical, raw, cached)
+    def _write(self, held: Held, encoding: int) -> bool:
+        """False: it would be too large."""
+        held = in_order(held, encoding)
+        payload = pack(encoding, held.values())
+        databases = self._db.databases
+        if len(payload) > max(databases.limits.inline_bytes, self._record.length):
+            return False
+        databases.decoded.put(self._record.physical, self._db.replace(self._record, payload), held)
+        return True
 
     def walk(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
         """A step of SSCAN: everything at once, as Redis does with small sets."""
@@ -220,7 +233,7 @@ def opened(db: Database, record: Record) -> Set:
 
 def create(db: Database, key: bytes, wanted: Sequence[bytes], deadline: int = 0) -> int:
     """Store a set of at least one member in place of whatever was there, as SADD makes it; how many members it has."""
-    held = hold(wanted)
+    distinct = list(dict.fromkeys(wanted))
     limits = db.databases.limits
     if string_to_integer(wanted[0]) is not None and len(wanted) <= limits.set_intset_entries:
         encoding = INTSET
@@ -228,16 +241,32 @@ def create(db: Database, key: bytes, wanted: Sequence[bytes], deadline: int = 0)
         encoding = LISTPACK
     else:
         encoding = HASHTABLE
-    store(db, key, held, grown(limits, encoding, 0, list(held), ()), deadline)
-    return len(held)
+    store(db, key, distinct, grown(limits, encoding, 0, distinct, ()), deadline)
+    return len(distinct)
 
 
-def store(db: Database, key: bytes, held: Held, encoding: int, deadline: int = 0) -> None:
+def store(db: Database, key: bytes, distinct: Sequence[bytes], encoding: int, deadline: int = 0) -> None:
     """Store a set of at least one member with that encoding, in place of whatever was there."""
-    payload, cached = _packed(db, held, encoding)
-    physical, raw = db.store(key, RecordType.SET, payload, deadline)
-    if cached is not None:
-        db.databases.decoded.put(physical, raw, cached)
+    databases = db.databases
+    most = min(databases.limits.inline_bytes, LONGEST_ITEM)
+    if sum(map(len, distinct)) <= most:
+        held = in_order(hold(distinct), encoding)
+        payload = pack(encoding, held.values())
+        if len(payload) <= most:
+            physical, raw = db.store(key, RecordType.SET, payload, deadline)
+            databases.decoded.put(physical, raw, held)
+            return
+    db.store(key, RecordType.SET, _split(db, distinct, encoding), deadline)
+
+
+def in_order(held: Held, encoding: int) -> Held:
+    """In Redis an intset is in order, and people see that."""
+    if encoding != INTSET:
+        return held
+    numbers = list(map(int, held))
+    if all(one < other for one, other in pairwise(numbers)):
+        return held
+    return Held({member: held[member] for member in sorted(held, key=int)})
 
 
 def presized(limits: EncodingLimits, encoding: int, count: int) -> int:
@@ -282,26 +311,20 @@ def _decode(payload: bytes) -> Held:
     return hold(unpack(payload))
 
 
-def _packed(db: Database, held: Held, encoding: int) -> tuple[bytes, Held | None]:
-    """The payload, and what it decodes to when it is inline; members are written apart when it would be too large."""
-    listed: list[bytes] = list(held)
-    if encoding == INTSET and len(held) > 1:
-        # In Redis an intset is in order, and people see that.
-        listed.sort(key=int)
-        held = hold(listed)
-    payload = pack(encoding, listed)
-    if payload is not None and len(payload) <= db.databases.limits.inline_bytes:
-        return payload, held
+def _split(db: Database, distinct: Iterable[bytes], encoding: int) -> bytes:
+    """Write the members as elements; the payload that goes with them."""
     incarnation = db.databases.new_incarnation()
     prefix = elements(incarnation)
-    for member in listed:
+    count = 0
+    for member in distinct:
         members.put(db.view, prefix, member, b"")
-    return split_header(incarnation, len(listed), bytes((encoding,))), None
+        count += 1
+    return split_header(incarnation, count, bytes((encoding,)))
 
 
-def _save(db: Database, key: bytes, held: Sequence[bytes], deadline: int) -> None:
-    if held:
-        store(db, key, hold(held), loaded(db.databases.limits, held), deadline)
+def _save(db: Database, key: bytes, distinct: Sequence[bytes], deadline: int) -> None:
+    if distinct:
+        store(db, key, distinct, loaded(db.databases.limits, distinct), deadline)
     else:
         db.delete(key)
 
