@@ -7,6 +7,7 @@ and one that a worker had taken when it ended is for the queue to find (RQ does 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from typing import Any
 
 import celery  # type: ignore[import-untyped]  # has no types
 import kombu.exceptions
+import pytest
 import redis
 
 from tests.e2e import jobs
@@ -199,3 +201,43 @@ def _send(application: celery.Celery, number: int) -> object:
         return application.send_task("jobs.double", (number,), retry=False)
     except kombu.exceptions.OperationalError as error:
         raise redis.RedisError(str(error)) from error
+
+
+BULLMQ = Path(__file__).parent / "bullmq"
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node.js with BullMQ beside its programs, as package-lock.json says."""
+    program, npm = shutil.which("node"), shutil.which("npm")
+    if program is None or npm is None:
+        pytest.skip("node and npm are not installed")
+    if not (BULLMQ / "node_modules" / "bullmq").exists():
+        done = subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=BULLMQ, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"npm ci could not install BullMQ: {done.stderr[-500:]}")
+    return program
+
+
+def test_bullmq(make_cluster: ClusterFactory, tmp_path: Path, logs: list[Callable[[], str]], node: str) -> None:
+    cluster = make_cluster(3)
+
+    def command(broker: str) -> list[str]:
+        host = broker.removeprefix("redis://").partition(":")[0]
+        return [node, str(BULLMQ / "worker.mjs"), host, str(cluster.ports.redis)]
+
+    taken: set[int] = set()
+    with workers(cluster, command, tmp_path, logs):
+        for round in range(2):
+            host = cluster.followers()[0].ip
+            producer = subprocess.Popen(
+                [node, str(BULLMQ / "produce.mjs"), host, str(cluster.ports.redis), str(round * 100), "60"],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            kill_and_restart(cluster)
+            output, _ = producer.communicate(timeout=60)
+            taken |= {int(line.split()[0]) for line in output.splitlines()}
+        missing = wait_for(cluster, taken, 60)
+    assert len(taken) > 60
+    assert not missing, f"{len(missing)} of {len(taken)} jobs never ran: {sorted(missing)[:10]}"
