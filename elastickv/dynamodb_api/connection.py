@@ -201,7 +201,12 @@ class Connection(asyncio.Protocol):
     # answers
 
     def _flush(self) -> None:
+        """Send the answers that are due, in order."""
         outbox = self._outbox
+        if outbox and (outbox[0].ticket is not None or outbox[0].waiting):
+            if len(outbox) >= MAX_PIPELINED:
+                self._adjust_reading()
+            return
         parts: list[bytes] = []
         while outbox:
             exchange = outbox[0]

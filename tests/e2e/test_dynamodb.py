@@ -427,3 +427,24 @@ def answers(work: Callable[[], Any]) -> bool:
             raise
         return False
     return True
+
+
+def test_credentials_that_cannot_be_read_are_one_line_and_the_end(make_cluster: ClusterFactory, tmp_path: Path) -> None:
+    cluster = make_cluster(1, started=False, extra_flags=["--dynamoCredentialsFile", str(tmp_path / "missing")])
+    (node,) = cluster.nodes
+    node.start()
+    assert node.wait(20) == 1
+    assert "--dynamoCredentialsFile" in node.log_text()
+    assert "Traceback" not in node.log_text()
+
+
+def test_operations_are_in_the_metrics(make_cluster: ClusterFactory) -> None:
+    cluster = make_cluster(1)
+    (node,) = cluster.nodes
+    door(node).list_tables()
+    with pytest.raises(ClientError):
+        door(node).describe_table(TableName="nothing")
+    text = node.http("/metrics")[1]
+    for operation, outcome in (("ListTables", "ok"), ("DescribeTable", "ResourceNotFoundException")):
+        assert f'operation="{operation}",outcome="{outcome}"' in text
+    assert "elastickv_dynamodb_request_duration_seconds_bucket{" in text
