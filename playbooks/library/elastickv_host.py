@@ -77,7 +77,8 @@ disk: {description: "free_bytes, and fsync_ms when it was measured.", type: dict
 memory_bytes: {description: Memory of the host., type: int, returned: always}
 systemd: {description: Whether systemd runs the host., type: bool, returned: always}
 docker_socket: {description: Whether something answers at the engine's socket., type: bool, returned: always}
-docker_usable: {description: Whether it answers and Ansible's Docker modules can ask it., type: bool, returned: always}
+docker_modules: {description: Whether Ansible's Docker modules have what they need there., type: bool, returned: always}
+docker_usable: {description: Whether it answers and those modules can ask it., type: bool, returned: always}
 nofile: {description: Open files that a process may have., type: int, returned: always}
 """
 
@@ -139,6 +140,20 @@ def holder_of(address: str, port: int) -> list[str]:
     return []
 
 
+def claimant_of(endpoint: str, node_id: str) -> list[str]:
+    """The command line of the node that was told to listen there; empty when there is none.
+
+    Whose socket it is may be hidden even from root, where root lacks CAP_SYS_PTRACE (machines that are containers). A
+    command line never is, and a node that does not get its port ends.
+    """
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+            command = file.read().decode(errors="replace").split("\0")[:-1]
+            if is_own(command, node_id) and any(word.rpartition("=")[2] == endpoint for word in command):
+                return command
+    return []
+
+
 def overlaps(local: str, address: str) -> bool:
     """Whether the listener `local`, as /proc/net/tcp writes it, stands in the way of `address`."""
     raw = bytes.fromhex(local.rsplit(":", 1)[0])
@@ -179,7 +194,7 @@ def port_state(endpoint: str, node_id: str) -> dict[str, str]:
                 return {"state": "not_local"}
             if error.errno != errno.EADDRINUSE:
                 return {"state": "taken", "by": str(error)}
-    command = holder_of(address, port)
+    command = holder_of(address, port) or claimant_of(endpoint, node_id)
     if is_own(command, node_id):
         return {"state": "own"}
     return {"state": "taken", "by": " ".join(command[:6]) or "a process that cannot be seen"}
@@ -247,6 +262,7 @@ def main() -> None:
     )
     now = time.time()
     p = module.params
+    answering, modules = answers(DOCKER_SOCKET), importlib.util.find_spec("requests") is not None
     module.exit_json(
         changed=False,
         now=now,
@@ -257,8 +273,9 @@ def main() -> None:
         disk=disk_state(p["data_path"], p["measure_disk"]),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         systemd=os.path.isdir("/run/systemd/system"),
-        docker_socket=answers(DOCKER_SOCKET),
-        docker_usable=answers(DOCKER_SOCKET) and importlib.util.find_spec("requests") is not None,
+        docker_socket=answering,
+        docker_modules=modules,
+        docker_usable=answering and modules,
         nofile=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +227,23 @@ def test_ports() -> None:
 )
 def test_a_node_knows_its_own_process(command: list[str], own: bool) -> None:
     assert module("elastickv_host").is_own(command, "n1") is own
+
+
+def test_a_node_is_known_by_its_command_line_where_sockets_cannot_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = module("elastickv_host")
+    monkeypatch.setattr(host, "holder_of", lambda address, port: [])
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        endpoint = f"127.0.0.1:{taken.getsockname()[1]}"
+        sleeper = [sys.executable, "-c", "import time; time.sleep(60)", "--address", endpoint, "--raftId", "n1"]
+        with subprocess.Popen(sleeper) as node:
+            try:
+                assert host.port_state(endpoint, "n1") == {"state": "own"}
+                assert host.port_state(endpoint, "n2") == {"state": "taken", "by": "a process that cannot be seen"}
+            finally:
+                node.kill()
+        assert host.port_state(endpoint, "n1")["state"] == "taken"
 
 
 def test_peers() -> None:
