@@ -20,6 +20,8 @@ KILLS ?= 30
 TRANSFERS ?= 20
 # Where `make image` puts an archive for sites without a registry; empty: none.
 ARCHIVE ?=
+# Which scenarios `make molecule` goes through.
+SCENARIO ?= default failover-5 failover-4
 # Whose machines `make cluster` and its relatives work on.
 INVENTORY ?= inventories/local
 # Typed for `make cluster-remove`: the cluster whose data is to go.
@@ -62,7 +64,7 @@ lint: $(READY) ## ruff
 .PHONY: types
 types: $(READY) ## mypy --strict
 	@mypy
-	@MYPYPATH=images mypy images/*.py
+	@MYPYPATH=images mypy images/*.py molecule/node/make.py molecule/shared/summary.py
 
 .PHONY: imports
 imports: $(READY) ## which room may know which
@@ -75,7 +77,7 @@ generated: $(READY)
 .PHONY: playbooks-lint
 playbooks-lint: $(READY) ## ansible-lint (profile production), yamllint, READMEs of roles against their argument specs
 	@ansible-lint --offline -q
-	@yamllint -s .ansible-lint .yamllint site.yml playbooks/*.yml roles inventories
+	@yamllint -s .ansible-lint .yamllint .config site.yml playbooks/*.yml roles inventories molecule
 	@$(PYTHON) -m tests.ansible.role_docs --check
 
 .PHONY: unit
@@ -83,8 +85,16 @@ unit: $(READY) ## the tests that need no processes
 	@pytest -q
 
 .PHONY: test
-test: static ## check, end-to-end tests and SEEDS=2000 seeds of the simulation
+test: static ## check, end-to-end tests, molecule's scenarios and SEEDS=2000 seeds of the simulation
 	@ELASTICKV_SIM_SEEDS=$(SEEDS) pytest -q -m "not bench"
+
+.PHONY: molecule
+molecule: $(READY) ## SCENARIO="default failover-5 failover-4": deploy on machines that are containers, break it, prove it
+	@for scenario in $(SCENARIO); do \
+		MOLECULE_COMMAND_BORDERS=false molecule test -s $$scenario; \
+		echo "$$scenario: green after $$SECONDS s"; \
+	done
+	@$(PYTHON) molecule/shared/summary.py --show $(SCENARIO:%=build/molecule/%)
 
 .PHONY: simulate
 simulate: $(READY) ## SEEDS=2000 seeds of the simulation alone

@@ -1,6 +1,7 @@
 """The drills of a scenario: every expected mark counted, one table, summary.json.
 
     python molecule/shared/summary.py build/molecule/failover-5 lose-one lose-two ...
+    python molecule/shared/summary.py --show build/molecule/failover-5 build/molecule/failover-4
 
 Ends with 1 when a drill that was expected has left no mark, or one has that was not expected: a drill that was skipped
 must not pass in silence.
@@ -37,7 +38,18 @@ def table(marks: Sequence[Mark]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
+def show(directories: Sequence[str]) -> int:
+    """The tables of earlier runs."""
+    for directory in map(Path, directories):
+        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
+        end = "" if summary["complete"] else ", incomplete"
+        sys.stdout.write("\n".join(["", f"{summary['scenario']}{end}", *table(summary["drills"])]) + "\n")
+    return 0
+
+
 def main(arguments: Sequence[str]) -> int:
+    if arguments[:1] == ["--show"]:
+        return show(arguments[1:])
     directory, expected = Path(arguments[0]), list(arguments[1:])
     marks = load(directory)
     lines = [f"problem: {text}" for text in miscounted(expected, marks)]
