@@ -65,7 +65,8 @@ def decide(evidence: Sequence[Evidence]) -> dict[str, Any]:
         ]
         return _decision(INTERRUPTED, cluster_id, start=start, refusals=refusals)
 
-    refusals = [_without_data(node, cluster_id) for node in seen if _data(node) != "member"]
+    lost = [node for node in evidence if (node["reachable"] and _data(node) != "member") or _forgot(node)]
+    refusals = [_without_data(node, cluster_id) for node in lost]
     warnings = [f"{node['host']}: cannot be reached and stays as it is" for node in unreachable]
     if not running:
         refusals += [
@@ -101,6 +102,11 @@ def _decision(
 
 def _data(node: Evidence) -> str:
     return str(node["data"]["state"])
+
+
+def _forgot(node: Evidence) -> bool:
+    """Started again on an empty disk, a node soon has files, and the cluster's ID from its peers, but not its memory."""
+    return str(node.get("live", {}).get("problem", "")).startswith("amnesiac")
 
 
 def _runs(node: Evidence) -> bool:
@@ -150,7 +156,7 @@ def _conflicts(seen: Sequence[Evidence], ids: Mapping[str, Sequence[str]]) -> li
 
 
 def _without_data(node: Evidence, cluster_id: str) -> str:
-    if node.get("marker", {}).get("cluster_id"):
+    if node.get("marker", {}).get("cluster_id") or _forgot(node):
         return (
             f"{node['host']}: was a member of cluster {cluster_id} and its data is gone; a node without memory must "
             "not vote as if it remembered, so let it in anew: "

@@ -326,7 +326,8 @@ def host_problems(
         texts.append(f"{host}: {memory >> 20} MiB of memory, {wanted >> 20} are needed; give the host more")
     if window:
         begin, end = window
-        apart = max(begin - seen["now"], seen["now"] - end, 0.0)
+        # Looking takes seconds where peers do not answer; only what is outside on either end tells of the clock.
+        apart = max(begin - seen["now"], seen["finished"] - end, 0.0)
         if apart > float(limits["clock_seconds"]):
             texts.append(
                 f"{host}: its clock is {apart:.1f} s apart from the controller's, {limits['clock_seconds']} are "

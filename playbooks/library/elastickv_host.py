@@ -63,7 +63,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-now: {description: The host's clock, in seconds since 1970., type: float, returned: always}
+now: {description: "The host's clock when it began to look, in seconds since 1970.", type: float, returned: always}
+finished: {description: The same when it had looked., type: float, returned: always}
 data:
   description:
     - State of the data directory (absent, empty, fresh, member, foreign).
@@ -277,6 +278,7 @@ def main() -> None:
         docker_modules=modules,
         docker_usable=answering and modules,
         nofile=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        finished=time.time(),
     )
 
 

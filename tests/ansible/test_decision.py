@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from elastickv.transport.base import AMNESIAC
 from tests.ansible.plugins import filters
 
 decision = filters("elastickv_decision")
@@ -173,6 +174,17 @@ def test_a_lost_disk_is_never_taken_for_a_fresh_node(lost: str) -> None:
 
 def test_a_lost_disk_whose_container_runs_is_seen_too() -> None:
     assert five(well, n1=node("n1", EMPTY, "running", ID, ""))["proceed"] is False
+
+
+@pytest.mark.parametrize("marker", [ID, ""])
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_lost_disk_is_seen_when_the_node_has_learned_the_clusters_id_again(marker: str, reachable: bool) -> None:
+    """Found by molecule: its directory looks like any member's, only the node itself knows."""
+    risen = well("n1") | {"marker": {"cluster_id": marker, "node_id": "n1"} if marker else {}, "reachable": reachable}
+    risen["live"] = {"reachable": True, "cluster_id": ID, "problem": f"{AMNESIAC}: node n1 is known with instance i"}
+    found = five(well, n1=risen)
+    assert (found["verdict"], found["proceed"], found["start"]) == ("PARTIAL", False, [])
+    assert [text for text in found["refusals"] if "elastickv_rejoin_host=n1" in text]
 
 
 def test_a_new_host_beside_a_cluster_is_let_in_and_not_merely_started() -> None:

@@ -202,6 +202,7 @@ LIMITS = {"disk_bytes": 1 << 30, "memory_bytes": 1 << 28, "fsync_ms": 100, "cloc
 NODE = topology.topology(["n1"], inventory(1))[0]
 GOOD: dict[str, Any] = {
     "now": 100.5,
+    "finished": 100.6,
     "ports": {"raft": {"state": "free"}, "redis": {"state": "own"}},
     "peers": {"n2": "open", "n3": "refused"},
     "disk": {"free_bytes": 1 << 40, "measured_at": "/var/lib", "fsync_ms": 3.0},
@@ -229,8 +230,8 @@ def test_a_good_host() -> None:
         ({"disk": GOOD["disk"] | {"fsync_ms": 250.0}}, "250 ms", "faster disk"),
         ({"disk": GOOD["disk"] | {"unwritable": "Read-only file system"}}, "Read-only", "writable"),
         ({"memory_bytes": 1 << 20}, "1 MiB of memory", "more"),
-        ({"now": 107.0}, "6.0 s apart", "synchronise"),
-        ({"now": 95.0}, "5.0 s apart", "synchronise"),
+        ({"now": 103.0, "finished": 107.0}, "6.0 s apart", "synchronise"),
+        ({"now": 95.0, "finished": 95.1}, "5.0 s apart", "synchronise"),
     ],
 )
 def test_bad_hosts(changes: dict[str, Any], value: str, remedy: str) -> None:
