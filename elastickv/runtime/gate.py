@@ -38,7 +38,13 @@ class Gate:
 
     def configure(self, conf_state: ConfState) -> None:
         """A new configuration is in force."""
-        self.members = {member.id: member for member in conf_state.members}
+        former, self.members = self.members, {member.id: member for member in conf_state.members}
+        for node_id, member in former.items():
+            now = self.members.get(node_id)
+            if now is None or (member.instance and not now.instance):
+                # Removed, and perhaps added again: what comes next under this ID is another disk. Were the former one
+                # remembered, it would be recorded before the new one could introduce itself, and keep it out for good.
+                self.instances.pop(node_id, None)
         self.voters = frozenset(conf_state.voters) | frozenset(conf_state.voters_outgoing)
         for node_id in list(self.refused):
             member = self.members.get(node_id)

@@ -99,3 +99,26 @@ def test_unbound_members_are_those_that_were_met_and_are_not_recorded(node: Node
     assert node.gate.unbound() == []
     node.gate.check(replace(PEER, instance="i2"))
     assert node.gate.unbound() == [("n2", "i2")]
+
+
+@pytest.mark.parametrize("removal_was_seen", [True, False])
+def test_a_member_that_was_removed_and_added_again_is_not_recorded_with_its_former_disk(
+    node: Node, removal_was_seen: bool
+) -> None:
+    """Found by molecule: the node that was let in anew was late, and refused for ever. A snapshot hides the removal."""
+    node.gate.check(PEER)
+    if removal_was_seen:
+        members = (Member("n1", "a1", "i1"), Member("n3", "a3", "i3"))
+        node.gate.configure(ConfState(voters=("n1", "n3"), members=members))
+    node.know("")
+    assert node.gate.unbound() == []
+    assert node.gate.check(replace(PEER, instance="new", configuration_index=0, fresh=True)) is None
+    assert node.gate.unbound() == [("n2", "new")]
+
+
+def test_who_introduced_itself_before_it_was_added_is_recorded_at_once(node: Node) -> None:
+    members = (Member("n1", "a1", "i1"), Member("n3", "a3", "i3"))
+    node.gate.configure(ConfState(voters=("n1", "n3"), members=members))
+    assert node.gate.check(replace(PEER, instance="new", configuration_index=0, fresh=True)) is None
+    node.know("")
+    assert node.gate.unbound() == [("n2", "new")]
