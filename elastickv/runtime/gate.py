@@ -39,9 +39,9 @@ class Gate:
     def configure(self, conf_state: ConfState) -> None:
         """A new configuration is in force."""
         former, self.members = self.members, {member.id: member for member in conf_state.members}
-        for node_id, member in former.items():
-            now = self.members.get(node_id)
-            if now is None or (member.instance and not now.instance):
+        for node_id, before in former.items():
+            again = self.members.get(node_id)
+            if again is None or (before.instance and not again.instance):
                 # Removed, and perhaps added again: what comes next under this ID is another disk. Were the former one
                 # remembered, it would be recorded before the new one could introduce itself, and keep it out for good.
                 self.instances.pop(node_id, None)

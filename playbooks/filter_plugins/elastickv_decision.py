@@ -105,7 +105,7 @@ def _data(node: Evidence) -> str:
 
 
 def _forgot(node: Evidence) -> bool:
-    """Started again on an empty disk, a node soon has files, and the cluster's ID from its peers, but not its memory."""
+    """Started again on an empty disk, a node soon has files, and its cluster's ID from a peer, but not its memory."""
     return str(node.get("live", {}).get("problem", "")).startswith("amnesiac")
 
 
