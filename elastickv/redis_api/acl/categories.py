@@ -54,7 +54,7 @@ def categories(command: Command) -> list[str]:
     name, flags = command.name, command.flags
     found = set(command.categories)
     group = _BY_GROUP.get(command.group)
-    plain_help = name.endswith("|help") and command.group in ("pubsub", "stream", "server")
+    plain_help = name.endswith("|help") and command.group in ("pubsub", "server")
     if group is not None and name not in _WITHOUT_GROUP and not command.subcommands and not plain_help:
         found.add(group)
     if Flag.WRITE in flags:
@@ -72,7 +72,7 @@ def categories(command: Command) -> list[str]:
     return sorted(found, key=CATEGORIES.index)
 
 
-_WITHOUT_GROUP: Final = frozenset(("wait", "waitaof"))
+_WITHOUT_GROUP: Final = frozenset(("wait", "waitaof", "sort", "sort_ro"))
 
 
 def all_commands(commands: Mapping[str, Command] = COMMANDS) -> Iterator[Command]:
