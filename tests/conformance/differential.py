@@ -98,7 +98,7 @@ class Pair:
             if our_wire == their_wire or excused(argv, our_wire, their_wire):
                 continue
             mine, reference = (normalised(argv, wire, floats, sorts) for wire in (our_wire, their_wire))
-            if mine == reference or _close(argv, mine, reference):
+            if mine == reference or close_enough(argv, mine, reference):
                 continue
             return Difference(list(commands[:at]), argv, mine, reference)
         return None
@@ -136,7 +136,7 @@ def normalised(argv: Words, wire: bytes, floats: bool, sorts: bool) -> object:
     return (wire[:1], normaliser(argv, reply) if normaliser is not None else reply)
 
 
-def _close(argv: Words, ours: object, theirs: object) -> bool:
+def close_enough(argv: Words, ours: object, theirs: object) -> bool:
     """Times that differ only because the clocks were read at different moments."""
     units = _TIMES.get(argv[0].upper())
     if units is None or not isinstance(ours, tuple) or not isinstance(theirs, tuple):

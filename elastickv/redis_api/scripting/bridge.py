@@ -8,6 +8,7 @@ from typing import Final
 
 from elastickv.redis_api.acl.permissions import denial
 from elastickv.redis_api.acl.sessions import log_denial
+from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.dispatch import Route, Router, failure
 from elastickv.redis_api.errors import RedisError
 from elastickv.redis_api.registry import Flag
@@ -110,6 +111,8 @@ class Bridge:
                 raise refusal
             if not call.session.user.unrestricted:
                 self._check_permission(call.session, route, argv)
+            if route.blocking and route.name.startswith("xread"):
+                _refuse_block(argv)
             if changes:
                 if self.read_only:
                     raise _READ_ONLY
@@ -154,3 +157,19 @@ class Bridge:
             return _BAD_ACL_COMMAND
         call = self._call
         return call is None or denial(call.session.user, route.command, argv) is None
+
+
+_OPTION_WORDS: Final = {b"GROUP": 3, b"COUNT": 2, b"NOACK": 1}
+
+
+def _refuse_block(argv: list[bytes]) -> None:
+    """XREAD and XREADGROUP must not even be asked to wait."""
+    at = 1
+    while at < len(argv):
+        option = argv[at].upper()
+        if option == b"BLOCK" and at + 1 < len(argv):
+            raise RedisError(b"ERR %b command is not allowed with BLOCK option from scripts" % argv[0])
+        step = _OPTION_WORDS.get(option)
+        if step is None or (option == b"COUNT" and string_to_integer(b"".join(argv[at + 1 : at + 2])) is None):
+            return  # something that the command itself refuses, or no option any more
+        at += step

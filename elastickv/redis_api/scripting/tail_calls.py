@@ -3,8 +3,8 @@
 `return redis.call(...)` is a tail call: it removes the frame of its caller. To a function of C that is no matter,
 because it runs before that happens; but ours are functions of Lua, and an error in one could not be told where the
 script was. So where a tail call's function comes from a global or from a field of a table, as libraries do (scripts
-cannot define globals), the opcode is changed. Functions in local variables keep their tail calls, and so recursion its
-depth.
+cannot define globals), or from another call (coroutine.wrap), the opcode is changed. Functions in local variables keep
+their tail calls, and so recursion its depth.
 
 The format is that of ldump.c: 64-bit Linux, as lupa is built.
 """
@@ -93,7 +93,7 @@ def _instructions(code: bytearray, start: int, count: int) -> None:
         while before >= start:
             earlier = int.from_bytes(code[before : before + 4], "little")
             if earlier >> 6 & 0xFF == register and earlier & _OPCODE not in _READERS:
-                if earlier & _OPCODE in (_GETGLOBAL, _GETTABLE):
+                if earlier & _OPCODE in (_GETGLOBAL, _GETTABLE, _CALL):
                     code[at : at + 4] = (instruction & ~_OPCODE | _CALL).to_bytes(4, "little")
                 break
             before -= 4

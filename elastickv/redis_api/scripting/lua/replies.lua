@@ -9,6 +9,12 @@ local gsub, find, sub = string.gsub, string.find, string.sub
 -- Frames of C that Redis has for it; deeper, it gives up too.
 local DEEPEST = 2000
 
+-- Redis takes it for a string of C, which ends at a zero.
+local function cut(text)
+    local zero = find(text, "\0", 1, true)
+    return zero and sub(text, 1, zero - 1) or text
+end
+
 local function line(text)
     if find(text, "[\r\n]") then
         return (gsub(text, "[\r\n]", " "))
@@ -58,12 +64,12 @@ end
 local function append_table(value, parts, count, depth)
     local one = rawget(value, "err")
     if is_text(one) then
-        parts[count] = "-" .. line(one) .. "\r\n"
+        parts[count] = "-" .. line(cut(one)) .. "\r\n"
         return count
     end
     one = rawget(value, "ok")
     if is_text(one) then
-        parts[count] = "+" .. line(one) .. "\r\n"
+        parts[count] = "+" .. line(cut(one)) .. "\r\n"
         return count
     end
     one = rawget(value, "double")
@@ -147,11 +153,11 @@ local function answer(value, client, script)
     end
     local one = rawget(value, "err")
     if is_text(one) then
-        return one, ERROR
+        return cut(one), ERROR
     end
     one = rawget(value, "ok")
     if is_text(one) then
-        return line(one), STATUS
+        return line(cut(one)), STATUS
     end
     resp3 = client == 3
     null = resp3 and "_\r\n" or "$-1\r\n"
