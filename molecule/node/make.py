@@ -21,9 +21,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "images"))
 
-import dockerd  # noqa: E402  images/dockerd.py
-
 import build  # noqa: E402  images/build.py
+import dockerd  # noqa: E402  images/dockerd.py
 
 MACHINE = "molecule-node:bookworm"
 NODE = "molecule-elastickv:built"

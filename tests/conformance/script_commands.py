@@ -1,7 +1,8 @@
 """Random scripts: commands of all groups called from Lua, nested values, the libraries on random input.
 
 A play is a list of EVALs that both servers run one after the other. `Asked.inner` is the command that a script calls,
-if its reply is what the script returns: then what is said about the command's reply in the groups holds for the script's.
+if its reply is what the script returns: then what is said about the command's reply in the groups holds for that of the
+script.
 """
 
 from __future__ import annotations
