@@ -2,6 +2,7 @@
 
     list  18 (quicklist of listpacks)      read: 1, 10, 14      set   2 (strings), 11 (intset)        read: 20
     hash  4 (strings), 16 (listpack)       read: 9, 13          zset  5 (binary scores), 17 (listpack)  read: 3, 12
+    stream  19, read: 15, 21 (`rdb_streams`)
 
 Which form is written follows from the encoding that OBJECT ENCODING tells, as in Redis 7.0; all others that some
 release has written are read.
@@ -13,9 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
 from typing import Any, Final
 
-from elastickv.redis_api import listpack, rdb, ziplist
+from elastickv.redis_api import listpack, rdb, rdb_streams, ziplist
 from elastickv.redis_api.arguments import string_to_float
 from elastickv.redis_api.rdb import BadFormat, Reader
+from elastickv.redis_api.rdb_streams import StreamReader
 from elastickv.redis_api.replies import format_double
 from elastickv.redis_api.values.records import RecordType
 
@@ -109,6 +111,7 @@ _WRITERS: Final[dict[RecordType, Callable[[bytes, Any], tuple[int, Parts]]]] = {
     RecordType.SET: _write_set,
     RecordType.ZSET: _write_zset,
     RecordType.HASH: _write_hash,
+    RecordType.STREAM: lambda _, stream: (rdb_streams.WRITTEN, rdb_streams.write(stream)),
 }
 
 
@@ -217,5 +220,6 @@ _READERS: Final[dict[int, tuple[RecordType, Callable[[Reader], Any]]]] = {
     9: (RecordType.HASH, lambda reader: _pairs(ziplist.decode_zipmap(reader.string()))),
     13: (RecordType.HASH, lambda reader: _pairs(ziplist.decode_ziplist(reader.string()))),
     16: (RecordType.HASH, lambda reader: _pairs(listpack.decode(reader.string()))),
+    **{kind: (RecordType.STREAM, StreamReader(kind)) for kind in rdb_streams.READ},
 }
 """By RDB type."""

@@ -8,6 +8,7 @@ from typing import Final
 from elastickv.redis_api.rdb import dump_string
 from elastickv.redis_api.rdb_values import restore
 from elastickv.redis_api.values.records import RecordType
+from elastickv.redis_api.values.stream_values import StreamValue
 from tests.conformance.group import Group, Maker, how_many, shuffled
 from tests.conformance.words import (
     Words,
@@ -71,7 +72,7 @@ def _sort(rng: Random) -> Words:
         options = [cased(rng, b"BY"), rng.choice((b"key:*", b"*", b"*->f1", b"nosort", b"*->f2")), *options]
     if rng.random() < 0.6 and b"*" not in options[1:2]:
         options.append(cased(rng, b"ALPHA"))
-    if rng.random() < 0.2:
+    if rng.random() < 0.2 and b"BY" not in map(bytes.upper, options):
         options += [cased(rng, b"STORE"), key(rng)]
     return [*words, *options]
 
@@ -126,6 +127,15 @@ def _dumped(_: Words, reply: object) -> object:
     if not isinstance(reply, bytes):
         return reply
     type, value = restore(reply)
+    if isinstance(value, StreamValue):
+        # Clocks were read at different moments, and 7.2 makes consumers also when there is nothing for them.
+        for group in value.groups:
+            owners = {pending.consumer for pending in group.pending}
+            group.consumers = [one for one in group.consumers if one.name in owners]
+            for consumer in group.consumers:
+                consumer.seen_ms = consumer.active_ms = 0
+            for pending in group.pending:
+                pending.delivered_ms = 0
     return type, sorted(value) if type in (RecordType.SET, RecordType.HASH) else value
 
 

@@ -220,8 +220,6 @@ def restore(call: Call) -> Reply:
         raise RedisError(b"ERR DUMP payload version or checksum are wrong") from None
     except rdb.BadFormat:
         raise RedisError(b"ERR Bad data format") from None
-    if type is not RecordType.STRING and type not in KINDS:
-        raise RedisError(b"ERR Bad data format")
     deadline = ttl if absolute or not ttl else ttl + call.view.now_ms
     # Redis lets the sum wrap around to the distant past.
     if deadline and (deadline <= call.view.now_ms or deadline >= 1 << 63):

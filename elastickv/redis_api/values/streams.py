@@ -19,11 +19,9 @@ from struct import Struct
 from typing import Final
 
 from elastickv.kv.keyspace import prefix_end
-from elastickv.redis_api.errors import RedisError
 from elastickv.redis_api.values import stream_ids as ids
 from elastickv.redis_api.values.collections import elements, read_split, split_header
 from elastickv.redis_api.values.database import Database
-from elastickv.redis_api.values.kinds import KINDS, Kind
 from elastickv.redis_api.values.records import Record, RecordType
 
 _REST = Struct(">16s16s16sQIIQII16sII")
@@ -285,15 +283,3 @@ def _words(stored: bytes) -> list[bytes]:
         words.append(stored[at : at + length])
         at += length
     return words
-
-
-def _not_dumped(db: Database, record: Record) -> object:
-    raise RedisError(b"ERR values of type stream cannot be dumped yet")
-
-
-KINDS[RecordType.STREAM] = Kind(
-    encoding=lambda db, record: b"stream",
-    count=lambda db, record: Stream(db, b"", record).count,
-    load=_not_dumped,
-    save=lambda db, key, value, deadline: None,
-)
