@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65lastickv/pb/dynamodb.proto\x12\x15\x65lastickv.dynamodb.v1\"\x1f\n\x0c\x43\x61rryRequest\x12\x0f\n\x07request\x18\x01 \x01(\x0c\"!\n\rCarryResponse\x12\x10\n\x08response\x18\x01 \x01(\x0c\x32^\n\x08\x44ynamoDb\x12R\n\x05\x43\x61rry\x12#.elastickv.dynamodb.v1.CarryRequest\x1a$.elastickv.dynamodb.v1.CarryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65lastickv/pb/dynamodb.proto\x12\x15\x65lastickv.dynamodb.v1\" \n\x0c\x43\x61rryRequest\x12\x10\n\x08requests\x18\x01 \x03(\x0c\"\"\n\rCarryResponse\x12\x11\n\tresponses\x18\x01 \x03(\x0c\x32^\n\x08\x44ynamoDb\x12R\n\x05\x43\x61rry\x12#.elastickv.dynamodb.v1.CarryRequest\x1a$.elastickv.dynamodb.v1.CarryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,9 +32,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'elastickv.pb.dynamodb_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CARRYREQUEST']._serialized_start=54
-  _globals['_CARRYREQUEST']._serialized_end=85
-  _globals['_CARRYRESPONSE']._serialized_start=87
-  _globals['_CARRYRESPONSE']._serialized_end=120
-  _globals['_DYNAMODB']._serialized_start=122
-  _globals['_DYNAMODB']._serialized_end=216
+  _globals['_CARRYREQUEST']._serialized_end=86
+  _globals['_CARRYRESPONSE']._serialized_start=88
+  _globals['_CARRYRESPONSE']._serialized_end=122
+  _globals['_DYNAMODB']._serialized_start=124
+  _globals['_DYNAMODB']._serialized_end=218
 # @@protoc_insertion_point(module_scope)

@@ -65,6 +65,46 @@ async def test_bytes_there_and_back(door: Door, leader: Node, follower: Node, wr
 
 
 @pytest.mark.parametrize("write", [True, False])
+async def test_requests_that_come_together_travel_together(
+    door: Door, leader: Node, follower: Node, write: bool
+) -> None:
+    requests = [b"%d" % number for number in range(300)]
+    answers = await asyncio.gather(*(carry(follower, leader.address, one, write=write) for one in requests))
+    assert answers == [b"answer to " + one for one in requests]
+    assert sorted(door.got) == sorted(requests)
+    assert len(leader.finished) == 2, "one call takes 256"
+
+
+async def test_what_comes_while_calls_are_on_their_way_gathers(door: Door, leader: Node, follower: Node) -> None:
+    door.hold = asyncio.Event()
+    tasks = []
+    for number in range(10):
+        tasks.append(asyncio.create_task(carry(follower, leader.address, b"%d" % number, write=True)))
+        await asyncio.sleep(0.02)
+    assert len(door.got) == 2
+    door.hold.set()
+    assert await asyncio.gather(*tasks) == [b"answer to %d" % number for number in range(10)]
+    assert len(leader.finished) == 3
+
+
+async def test_large_requests_do_not_share_a_call(door: Door, leader: Node, follower: Node) -> None:
+    requests = [bytes((number,)) * 700_000 for number in range(4)]
+    answers = await asyncio.gather(*(carry(follower, leader.address, one, write=True) for one in requests))
+    assert [len(one) for one in answers] == [700_010] * 4
+    assert len(leader.finished) == 4
+
+
+async def test_a_client_that_goes_away_takes_nobody_along(door: Door, leader: Node, follower: Node) -> None:
+    door.hold = asyncio.Event()
+    first = asyncio.create_task(carry(follower, leader.address, b"one", write=True))
+    second = asyncio.create_task(carry(follower, leader.address, b"two", write=True))
+    await asyncio.sleep(0.05)
+    first.cancel()
+    door.hold.set()
+    assert await second == b"answer to two"
+
+
+@pytest.mark.parametrize("write", [True, False])
 async def test_what_was_not_done_may_be_repeated(door: Door, leader: Node, follower: Node, write: bool) -> None:
     door.fault = KvError(Fault.SHUTTING_DOWN)
     assert await failure(follower, leader.address, write=write) is Fault.NOT_LEADER
