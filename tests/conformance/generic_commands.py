@@ -152,6 +152,8 @@ def _excused(argv: Words, ours: bytes, theirs: bytes) -> bool:
 GROUP: Final = Group(
     COMMANDS,
     excused=_excused,
+    # Without ABSTTL a time in the distant past is a moment in the near future.
+    whole=frozenset((b"RESTORE",)),
     questions=(b"PEXPIRETIME", b"OBJECT ENCODING", b"DUMP"),
     normalisers={
         b"KEYS": shuffled,

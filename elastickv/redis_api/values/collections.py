@@ -59,6 +59,8 @@ class EncodingLimits:
     hll_sparse_bytes: int = 3000
     inline_bytes: int = 8192
     """Ours: a collection of any encoding is split when its record would be larger than this."""
+    copied_records: int = 200_000
+    """Ours: COPY takes so many elements at most (chunks of them in a list); about half a second."""
 
 
 def elements(incarnation: bytes) -> bytes:

@@ -496,15 +496,23 @@ class Database:
         self.store(key, record.type, record.view, record.deadline, edited=record.edited)
 
     def copy_record(self, key: bytes, record: Record) -> None:
-        """`store_record`, and the other key keeps its value: elements are copied."""
+        """`store_record`, and the other key keeps its value: elements are copied, in one step that nothing interrupts.
+
+        KvError(TOO_LARGE) when that would take so long that the cluster might look for another leader.
+        """
         incarnation = incarnation_of(record.raw)
         if incarnation is None:
             self.store_record(key, record)
             return
+        source = elements(incarnation)
+        most = self._all.limits.copied_records
+        found = list(islice(self.view.scan(source, prefix_end(source)), most + 1))
+        if len(found) > most:
+            raise KvError(Fault.TOO_LARGE, f"a collection of more than {most} records cannot be copied in one step")
         copy = self._all.new_incarnation()
-        source, target = elements(incarnation), elements(copy)
+        target = elements(copy)
         skip = len(source)
-        for physical, value in list(self.view.scan(source, prefix_end(source))):
+        for physical, value in found:
             self._put(target + physical[skip:], value)
         payload = record.payload
         self.store(key, record.type, payload[:1] + copy + payload[1 + len(copy) :], record.deadline)

@@ -398,6 +398,22 @@ def test_a_large_collection_goes_with_one_record_and_is_purged_in_steps(world: W
     assert not any(b"redis-drop" in key for key in world.engine.data)
 
 
+def test_a_huge_collection_is_not_copied_in_one_step(world: World) -> None:
+    world.databases.limits.copied_records = 5
+    world.store_split(0, b"fits", [b"%d" % number for number in range(5)], 0)
+    world.store_split(0, b"large", [b"%d" % number for number in range(6)], 0)
+    for key in (b"fits", b"large"):
+        record = world[0].lookup(key)
+        assert record is not None
+        if key == b"fits":
+            world[0].copy_record(b"copy", record)
+        else:
+            with pytest.raises(KvError) as raised:
+                world[0].copy_record(b"copy2", record)
+            assert raised.value.fault is Fault.TOO_LARGE
+    assert (world[0].exists(b"copy"), world[0].exists(b"copy2")) == (True, False)
+
+
 def test_typed_reads(world: World) -> None:
     database, all = world[0], world.databases
     database.store(b"l", RecordType.LIST, b"\0")
