@@ -85,14 +85,14 @@ class Bridge:
             return _ENDED
         if not words:
             return _NO_WORDS
-        argv: list[bytes] = []
-        for word in words:
+        argv: list[bytes] = list(words)  # type: ignore[arg-type]  # what is no bytes is replaced right below
+        for place, word in enumerate(words):
             if type(word) is bytes:
-                argv.append(word)
-            elif type(word) is int:
-                argv.append(b"%d" % word if -_EXACT_DIGITS < word < _EXACT_DIGITS else b"%.17g" % word)
+                continue
+            if type(word) is int:
+                argv[place] = b"%d" % word if -_EXACT_DIGITS < word < _EXACT_DIGITS else b"%.17g" % word
             elif type(word) is float:
-                argv.append(b"%.17g" % word)
+                argv[place] = b"%.17g" % word
             else:
                 return _BAD_WORDS
         state = self._state

@@ -46,10 +46,7 @@ def to_lua(reply: object, protocol: int, lua: LuaState) -> object:
         return reply.text, ERROR
     if (kind is list or kind is tuple) and len(reply) <= _FLAT:  # type: ignore[arg-type]  # a sequence, as just seen
         items: list[Any] = reply  # type: ignore[assignment]
-        if (
-            all(type(item) in _PLAIN for item in items)
-            and sum(len(one) for one in items if type(one) is bytes) < _SMALL
-        ):
+        if _PLAIN.issuperset(map(type, items)) and sum([len(one) for one in items if type(one) is bytes]) < _SMALL:
             return (False, ARRAY, *items)
     value, size = _value(reply, protocol)
     if size > _SMALL and not lua.has_room(2 * size):
