@@ -65,6 +65,13 @@ class Layer:
             start = self.ranges.pop()[0]
         self.ranges.append((start, end))
 
+    def copy_from(self, other: Layer) -> None:
+        """Become a copy that changes of the other do not reach; this layer is empty."""
+        self.puts = other.puts.copy()
+        self.ranges = list(other.ranges)
+        self._index = list(other._index)
+        self.size_bytes = other.size_bytes
+
     def merge(self, newer: Layer) -> None:
         """Lay a newer layer over this one."""
         self.merge_parts(newer.puts, newer.ranges)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from elastickv.kv.snapshot_view import SnapshotView
 from elastickv.kv.view import View
 
 T = TypeVar("T")
@@ -56,6 +57,11 @@ class Store(Protocol):
     @property
     def view(self) -> View:
         """The state, readable and writable only synchronously and only while `serving`."""
+        ...
+
+    def snapshot(self, look: Callable[[], None]) -> SnapshotView:
+        """The view as it is now, held still, only to be read; call it within a burst, whose ticket then stands for what
+        it shows. `look` is called every few dozen reads. Close it."""
         ...
 
     def settle(self) -> Ticket | None:

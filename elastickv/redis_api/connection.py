@@ -36,11 +36,13 @@ from elastickv.redis_api.dispatch import failure
 from elastickv.redis_api.errors import INTERNAL, MAX_CLIENTS, UNBLOCKED, RedisError, from_fault
 from elastickv.redis_api.forwarding import UNBLOCK, Forwarder
 from elastickv.redis_api.hub import Hub
+from elastickv.redis_api.long_reads import AGAIN, PIECE_BYTES, Pieces
 from elastickv.redis_api.monitor import feed
 from elastickv.redis_api.pending import Burst, Fixed, SelectAgain, Transaction
 from elastickv.redis_api.replies import NO_REPLY, NULL_ARRAY, QUEUED, Raw, encode, encoders
 from elastickv.redis_api.resp import Parser, Words
 from elastickv.redis_api.session import Block, Later, LinkFigures, Session
+from elastickv.redis_api.values.database import TooMany
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ MAX_BACKLOG: Final = 1024
 MAX_OUTBOX: Final = 64
 """Bursts that may wait for their commit before the socket is no longer read."""
 CATCH_UP_SECONDS: Final = 1.0
+PAUSE_SECONDS: Final = 0.002
 SOCKET_BUFFER_HIGH: Final = 256 * 1024
 
 LEAD_LOST: Final = RedisError(
@@ -93,6 +96,8 @@ class Connection(asyncio.Protocol):
         self._closing = False
         self._caught_up_for: Words | None = None
         """The command at the head of the backlog, when this node has made sure that it knows the newest users."""
+        self._mid_reply = False
+        """A long reply is being written."""
         self._ended = False
         """The client will send nothing more."""
         self._reading = True
@@ -270,6 +275,8 @@ class Connection(asyncio.Protocol):
                     append(b"$%d\r\n%b\r\n" % (len(reply), reply))
                 else:
                     append(encoder_of[type(reply)](reply))
+            except TooMany:
+                break  # it begins anew in `_run_rest`
             except Exception as error:
                 append(encode(failure(state, self.session, route, argv, error)))
             after = clock()
@@ -424,6 +431,8 @@ class Connection(asyncio.Protocol):
         if self._served:
             self._blocking.deliver(ticket)
         if later is not None:
+            if type(later) is Later and later.permit is not None:
+                later.permit.after(resting_on)
             self._start(later, commands[-1])
         self._flush()
         if self._state.outgoing:
@@ -485,7 +494,7 @@ class Connection(asyncio.Protocol):
             return
         assert type(later) is Later
         self.session.blocked = later
-        self._task = self.hub.loop.create_task(self._finish(later))
+        self._task = self.hub.loop.create_task(self._finish(later, argv))
 
     def _catch_up(self, argv: Words) -> None:
         """This node would refuse, by what it knows of users: it asks first whether it knows the newest."""
@@ -506,18 +515,50 @@ class Connection(asyncio.Protocol):
             self.backlog.appendleft(argv)
             self.advance()
 
-    async def _finish(self, later: Later) -> None:
+    async def _finish(self, later: Later, argv: Words) -> None:
         try:
             reply = await later.coroutine
         except Exception as error:
             reply = failure(self._state, self.session, None, [b"?"], error)
+        if type(reply) is Pieces:
+            parts: list[bytes] = []
+            self._take_reply(Raw(b""), parts)
+            if parts:  # the client wants to see it
+                await self._write_in_pieces(reply)
         self._task = None
         self.session.blocked = None
-        if not self._closing:
-            parts: list[bytes] = []
+        if self._closing:
+            return
+        if reply is AGAIN:
+            self.backlog.appendleft(argv)
+        elif type(reply) is not Pieces:
+            parts = []
             self._take_reply(reply, parts)
             self.push(parts)
-            self.advance()
+        self.advance()
+
+    async def _write_in_pieces(self, reply: Pieces) -> None:
+        """A long reply, as fast as the client takes it and the loop has time for others. Nothing comes in between."""
+        left = reply.parts
+        while left and not self._closing:
+            if self.outbox or self._write_paused:
+                # Replies before it, or the client, need time; `release` and `resume_writing` come by themselves.
+                await asyncio.sleep(PAUSE_SECONDS)
+                continue
+            self._mid_reply = True
+            piece: list[bytes] = []
+            size = 0
+            while left and size < PIECE_BYTES:
+                size += len(left[0])
+                piece.append(left.popleft())
+            self._stats.bytes_out += size
+            if self._transport is not None:
+                self._transport.write(b"".join(piece))
+                if self._state.output_limited:
+                    self.check_output()
+            await asyncio.sleep(0)
+        self._mid_reply = False
+        self.write_pushes()
 
     # waiting for keys
 
@@ -595,7 +636,7 @@ class Connection(asyncio.Protocol):
     def write_pushes(self) -> None:
         pushes = self._pushes
         transport = self._transport
-        if not pushes or transport is None or not self.forwarder.between_replies:
+        if not pushes or transport is None or self._mid_reply or not self.forwarder.between_replies:
             return
         data = pushes[0] if len(pushes) == 1 else b"".join(pushes)
         pushes.clear()

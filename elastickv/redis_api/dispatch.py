@@ -25,11 +25,13 @@ from elastickv.redis_api.errors import (
     unknown_subcommand,
     wrong_arity,
 )
+from elastickv.redis_api.long_reads import STEPPING, LongReads, stepping
 from elastickv.redis_api.registry import Command, Flag, Registry
 from elastickv.redis_api.replies import QUEUED
 from elastickv.redis_api.session import Block, Call, Session
 from elastickv.redis_api.state import ServerState
 from elastickv.redis_api.stats import CommandStats
+from elastickv.redis_api.values.database import TooMany
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Route(CommandStats):
         "plain",
         "readonly",
         "skip_slow_log",
+        "steps_aside",
         "subroutes",
         "write",
     )
@@ -68,7 +71,8 @@ class Route(CommandStats):
         super().__init__(command.name)
         flags = command.flags
         self.command = command
-        self.handler = command.handler
+        self.steps_aside = command.name in STEPPING
+        self.handler = stepping(command.handler) if self.steps_aside else command.handler
         self.arity = command.arity
         self.write = Flag.WRITE in flags
         self.readonly = Flag.READONLY in flags
@@ -107,6 +111,7 @@ class Router:
         self._known: dict[bytes, Route] = {}
         """By lower-case name."""
         self._spelled: dict[bytes, Route] = {}
+        self.long_reads = LongReads()
         self.monitor: Callable[[Session, list[bytes]], None] = lambda session, argv: None
         """Shows a command to the clients in MONITOR; called while there are any."""
         for registry in registries:
@@ -207,6 +212,8 @@ class Router:
         started = perf_counter_ns()
         try:
             reply = route.handler(call)
+        except TooMany:
+            return self.long_reads.begin(call, route, argv)
         except Exception as error:
             reply = failure(state, call.session, route, argv, error)
         spent = perf_counter_ns() - started

@@ -51,6 +51,8 @@ MAX_UNANSWERED: Final = 2048
 """Commands that may be on their way; the rest stays in the backlog."""
 OLD_LEADER_SECONDS: Final = 1.0
 """How long a former leader may take to answer what it still has."""
+LONG_READ_SECONDS: Final = 60.0
+"""How long the leader may take for a read of many elements (`long_reads`) before its first word."""
 RETRY_SECONDS: Final = 0.05
 SETTLE_SECONDS: Final = 1.0
 """How long a client may wait for its node to follow what the client itself has changed."""
@@ -137,6 +139,12 @@ class Forwarder:
             return False
         route = self._route(upstream.unanswered[0])
         return route is not None and route.blocking
+
+    @property
+    def _reads_long(self) -> bool:
+        """What is waited for may be a read that steps aside again and again."""
+        route = self._route(self.upstream.unanswered[0]) if self.upstream is not None else None
+        return route is not None and route.steps_aside
 
     @property
     def rests(self) -> bool:
@@ -586,7 +594,7 @@ class Forwarder:
                 self._elsewhere_since = now
             if self._elsewhere_since and now - max(upstream.waiting_since, self._elsewhere_since) > OLD_LEADER_SECONDS:
                 self._give_up(upstream)
-            elif waited > timeout + 0.2 and not blocking:
+            elif waited > (max(timeout, LONG_READ_SECONDS) if self._reads_long else timeout + 0.2) and not blocking:
                 for place, argv in enumerate(upstream.unanswered):
                     if self._only_reads(argv):
                         upstream.unanswered[place] = Fixed(b"" if self._swallow else encode(LEADER_SILENT))

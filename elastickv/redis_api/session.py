@@ -18,6 +18,7 @@ from elastickv.redis_api.values.database import Database, Databases
 from elastickv.redis_api.values.records import RecordType, parse
 
 if TYPE_CHECKING:
+    from elastickv.redis_api.long_reads import Permit
     from elastickv.redis_api.peers import PeerSink
     from elastickv.redis_api.tracking import Mode
 
@@ -88,12 +89,18 @@ class Later:
     Only commands with Flag.SESSION or Flag.BLOCKING may return it, and not while `session.in_exec`.
     """
 
-    __slots__ = ("coroutine", "unblock")
+    __slots__ = ("coroutine", "permit", "unblock")
 
     def __init__(
-        self, coroutine: Coroutine[Any, Any, object], unblock: Callable[[RedisError | None], None] | None = None
+        self,
+        coroutine: Coroutine[Any, Any, object],
+        unblock: Callable[[RedisError | None], None] | None = None,
+        *,
+        permit: Permit | None = None,
     ) -> None:
         self.coroutine = coroutine
+        self.permit = permit
+        """Is told of the ticket of the burst in which the command began."""
         self.unblock = unblock
         """CLIENT UNBLOCK: end as by timeout (None) or with an error; None where that is not possible."""
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from elastickv.errors import Fault, KvError
 from elastickv.kv.executor import ReadRound
 from elastickv.kv.ports import Leader
+from elastickv.kv.snapshot_view import SnapshotView
 from elastickv.kv.view import Batch, View
 from elastickv.runtime.group import Group
 
@@ -48,6 +49,14 @@ class GroupStore:
     @property
     def view(self) -> View:
         return self._view
+
+    def snapshot(self, look: Callable[[], None]) -> SnapshotView:
+        view = self._view
+        if view.forming:
+            view.dependency = view.forming
+        elif view.inflight:
+            view.depend(view.inflight[-1])
+        return SnapshotView(view, self._group.engine.snapshot(), look)
 
     def observe(self, key: bytes, observer: Callable[[bytes | None], None]) -> None:
         self._group.machine.observe(key, observer)

@@ -51,6 +51,17 @@ class ReadView(Protocol):
         ...
 
 
+class Snapshot(Protocol):
+    """One committed state, at least as new as the engine's reads when it was made, which stays as it is until `close`.
+    KvError(OVERLOAD) when it could not be kept."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]: ...
+
+    def close(self) -> None: ...
+
+
 class Engine(ReadView, Protocol):
     """`get` and `scan` (inherited) read the state as of the last `refresh` and are called on the loop's thread.
 
@@ -59,6 +70,10 @@ class Engine(ReadView, Protocol):
 
     def refresh(self) -> None:
         """Make reads see the newest committed write. Cheap; loop's thread."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Hold the newest committed state still; loop's thread. Close it soon."""
         ...
 
     def applied(self) -> Applied:

@@ -28,6 +28,7 @@ from elastickv.storage.lmdb_env import (
     ReadTransaction,
     WriteTransaction,
 )
+from elastickv.storage.lmdb_snapshot import LmdbSnapshot
 
 DATA = b"data"
 MARK = b"mark"
@@ -85,6 +86,9 @@ class LmdbEngine:
         self._transaction.abort()
         self._transaction = fresh
         self._get = fresh.get
+
+    def snapshot(self) -> LmdbSnapshot:
+        return LmdbSnapshot(self._environment.begin(DATA), seek, seek_before)
 
     def _scan_up(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         last: bytes | None = None

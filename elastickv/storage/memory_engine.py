@@ -50,6 +50,16 @@ class MemoryEngine:
         for batch in waiting:
             _apply(self._visible, batch)
 
+    def snapshot(self) -> MemoryEngine:
+        """A copy, written batches included."""
+        with self._lock:
+            held = MemoryEngine()
+            held._visible = self._visible.copy()
+            waiting = list(self._waiting)
+        for batch in waiting:
+            _apply(held._visible, batch)
+        return held
+
     def _scan_up(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         at = self._visible.bisect_left(start)
         while at < len(self._visible):

@@ -12,6 +12,7 @@ from elastickv.clock import ManualClock
 from elastickv.errors import Fault, KvError
 from elastickv.kv.hybrid_clock import HybridClock
 from elastickv.kv.ports import Leader, Ticket, Waiter
+from elastickv.kv.snapshot_view import SnapshotView
 from elastickv.kv.view import View
 from elastickv.redis_api.values.database import Databases
 
@@ -35,6 +36,9 @@ class DictEngine:
         for key in reversed(chosen) if reverse else chosen:
             if key in self.data:
                 yield key, self.data[key]
+
+    def close(self) -> None:
+        """Nothing to let go."""
 
 
 class ManualTicket:
@@ -79,6 +83,11 @@ class FakeStore:
         """Their observers are told of what is committed here."""
         self._observers: dict[bytes, Callable[[bytes | None], None]] = {}
         self._changed = asyncio.Event()
+
+    def snapshot(self, look: Callable[[], None]) -> SnapshotView:
+        held = DictEngine()
+        held.data = dict(self.engine.data)
+        return SnapshotView(self.view, held, look)
 
     def observe(self, key: bytes, observer: Callable[[bytes | None], None]) -> None:
         self._observers[key] = observer

@@ -15,6 +15,7 @@ from elastickv.clock import Clock, ManualClock
 from elastickv.errors import Fault, KvError
 from elastickv.kv.hybrid_clock import HybridClock
 from elastickv.kv.ports import ClusterStatus, Leader, MemberStatus, Ticket
+from elastickv.kv.snapshot_view import SnapshotView
 from elastickv.kv.view import Batch, View
 
 T = TypeVar("T")
@@ -75,6 +76,9 @@ class FakeStore:
 
     def settle(self) -> Ticket | None:
         return None
+
+    def snapshot(self, look: Callable[[], None]) -> SnapshotView:
+        raise NotImplementedError("no front end that is tested with this store reads for long")
 
     def observe(self, key: bytes, observer: Callable[[bytes | None], None]) -> None:
         """Nobody changes the records that are observed here."""

@@ -127,6 +127,7 @@ def hget(call: Call) -> Reply:
 )
 def hmget(call: Call) -> Reply:
     """Returns the values of several fields of a hash; null where there is no field."""
+    call.db.will_touch(len(call.argv))
     fields = call.argv[2:]
     found = hashes.read(call.db, call.argv[1])
     return [None] * len(fields) if found is None else list(map(found.get, fields))

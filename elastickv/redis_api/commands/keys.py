@@ -276,6 +276,8 @@ def move(call: Call) -> Reply:
 def keys(call: Call) -> Reply:
     """Returns all keys that match a pattern."""
     pattern = call.argv[1]
+    if glob.literal(pattern) is None:
+        call.db.will_touch(call.db.size)
     if pattern == b"*":
         return [name for name, _ in call.db.records()]
     only = glob.literal(pattern)
@@ -307,6 +309,7 @@ def scan(call: Call) -> Reply:
     argv = call.argv
     at = scan_options.cursor(argv[1])
     options = scan_options.scan_options(argv[2:], with_type=True)
+    call.db.will_touch(min(options.count, call.db.size))
     following, found = call.db.walk(at, options.count)
     if options.type is not None:
         found = [(name, record) for name, record in found if TYPE_NAMES[record.type] == options.type]

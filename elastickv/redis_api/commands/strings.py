@@ -323,6 +323,7 @@ def getex(call: Call) -> Reply:
 )
 def mget(call: Call) -> Reply:
     """Returns the strings stored at several keys; null where there is no string."""
+    call.db.will_touch(len(call.argv))
     return [_string_or_none(call.db, name) for name in call.argv[1:]]
 
 

@@ -83,6 +83,14 @@ Listener = Callable[["Database", int, bytes, bytes], None]
 """Told of (database, event class, event name, key); see `events`."""
 
 
+MANY: Final = 4096
+"""Elements; looking at as many takes a few milliseconds."""
+
+
+class TooMany(Exception):
+    """A command is about to look at more than MANY elements, and can do so in steps (`long_reads`)."""
+
+
 class Databases:
     """All databases of the node, and what they share."""
 
@@ -109,6 +117,8 @@ class Databases:
         """Keys removed because their time had come."""
         self.held = False
         """A script is in the middle of its work (`scripting.slices`): nothing else may change what it sees."""
+        self.interruptible = False
+        """The command that runs now can be broken off by TooMany."""
         self.limits = EncodingLimits()
         self.decoded = DecodedCache()
         self.trees = TreeCache()
@@ -606,6 +616,11 @@ class Database:
                 self.count(0, -1)
         elif deadline:
             self.count(0, 1)
+
+    def will_touch(self, count: int) -> None:
+        """The command is about to look at so many elements. Call before it has done anything else that counts."""
+        if count > MANY and self._all.interruptible:
+            raise TooMany
 
     # telling
 

@@ -167,6 +167,7 @@ class SplitHash:
         return members.get(self._db.view, self._prefix, field)
 
     def items(self) -> Iterator[Pair]:
+        self._db.will_touch(self._count)
         return members.items(self._db.view, self._prefix)
 
     def all(self) -> CachedMap:

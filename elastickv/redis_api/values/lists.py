@@ -355,6 +355,7 @@ class List:
 
     def range(self, start: int, end: int) -> list[bytes]:
         """The elements from `start` to `end` (not included); 0 <= start < end <= count."""
+        self.db.will_touch(end - start)
         if end <= self._head_count:
             return chunks.part(self._head_chunk(), start, end)
         tail_start = self.count - self._tail_count
@@ -384,6 +385,7 @@ class List:
             at = 0
 
     def __iter__(self) -> Iterator[bytes]:
+        self.db.will_touch(self.count)
         for place, count in self._places():
             if count:
                 yield from chunks.split(self._chunk(place))
@@ -391,6 +393,7 @@ class List:
     def find(self, value: bytes, *, reverse: bool = False, most: int = 0) -> Iterator[int]:
         """Indexes of equal elements, from an end on; at most so many elements are looked at, 0 for all."""
         left = most or self.count
+        self.db.will_touch(min(left, self.count))
         passed = 0
         for place, count in self._places(reverse):
             if not count:

@@ -163,6 +163,7 @@ class SplitSet:
         return members.get(self._db.view, self._prefix, member) is not None
 
     def members(self) -> Iterator[bytes]:
+        self._db.will_touch(self._count)
         return (member for member, _ in members.items(self._db.view, self._prefix))
 
     def all(self) -> CachedMembers:

@@ -220,6 +220,7 @@ class SplitSet:
         return self._tree.below(bound)
 
     def slice(self, start: int, stop: int) -> list[bytes]:
+        self._db.will_touch(stop - start)
         return self._tree.slice(start, stop)
 
     def cut(self, start: int, stop: int) -> list[bytes]:

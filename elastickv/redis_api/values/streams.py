@@ -21,7 +21,7 @@ from typing import Final
 from elastickv.kv.keyspace import prefix_end
 from elastickv.redis_api.values import stream_ids as ids
 from elastickv.redis_api.values.collections import elements, read_split, split_header
-from elastickv.redis_api.values.database import Database
+from elastickv.redis_api.values.database import MANY, Database
 from elastickv.redis_api.values.records import Record, RecordType
 
 _REST = Struct(">16s16s16sQIIQII16sII")
@@ -163,7 +163,9 @@ class Stream:
 
     def range(self, start: int, end: int, *, reverse: bool = False) -> Iterator[Entry]:
         """Entries with start <= ID <= end."""
-        for id, stored in self._scan(start, end, reverse=reverse):
+        for number, (id, stored) in enumerate(self._scan(start, end, reverse=reverse)):
+            if number == MANY:
+                self.db.will_touch(number + 1)
             yield id, _words(stored)
 
     def _scan(self, start: int, end: int, *, reverse: bool = False) -> Iterator[tuple[int, bytes]]:
