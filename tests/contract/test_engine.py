@@ -51,6 +51,33 @@ def test_a_new_engine_is_empty(engine: Engine) -> None:
     assert engine.applied() == Applied()
 
 
+def test_a_snapshot_stays_as_it_is(engine: Engine) -> None:
+    put(engine, b"a", b"b", b"c")
+    held = engine.snapshot()
+    engine.write(WriteBatch(Applied(2, 1), {b"a": b"new", b"b": None, b"d": b"new"}, [(b"c", b"d")]))
+    engine.refresh()
+    assert held.get(b"a") == b"=a"
+    assert held.get(b"d") is None
+    assert held.get(b"") is None
+    assert keys(held.scan(b"", b"")) == [b"a", b"b", b"c"]
+    assert keys(held.scan(b"b", b"c")) == [b"b"]
+    assert keys(held.scan(b"b", b"a")) == []
+    assert keys(held.scan(b"a", b"c", reverse=True)) == [b"b", b"a"]
+    assert keys(held.scan(b"", b"", reverse=True)) == [b"c", b"b", b"a"]
+    held.close()
+    assert keys(engine.scan(b"", b"")) == [b"a", b"d"]
+
+
+def test_a_snapshot_knows_what_is_written_but_not_refreshed(engine: Engine) -> None:
+    """It may be newer than the engine's own reads, never older."""
+    put(engine, b"a")
+    engine.write(WriteBatch(Applied(2, 1), {b"b": b"new"}))
+    held = engine.snapshot()
+    assert held.get(b"a") == b"=a"
+    assert held.get(b"b") == b"new"
+    held.close()
+
+
 def test_reads_see_the_state_of_the_last_refresh(engine: Engine) -> None:
     put(engine, b"a")
     engine.write(WriteBatch(Applied(2, 1), {b"a": b"new", b"b": b"new"}))

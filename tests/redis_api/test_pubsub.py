@@ -61,7 +61,7 @@ class Client:
 
 @asynccontextmanager
 async def connected(port: int) -> AsyncIterator[Client]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 24)
     try:
         yield Client(reader, writer)
     finally:
