@@ -193,6 +193,7 @@ async def test_a_subscriber_that_does_not_read_is_cut_off() -> None:
     ):
         await client.ask("SUBSCRIBE c", "*3 $9 subscribe $1 c :1")
         stats = door.server.state.stats
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         for _ in range(200):
             other.send("PUBLISH c " + "x" * 100_000)
             await other.reader.readline()
