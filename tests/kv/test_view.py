@@ -182,3 +182,39 @@ def test_undo_keeps_timestamps_and_moves_the_dependency_out() -> None:
     assert view.forming.timestamp == stamp
     assert rests_on(view) is view.forming
     assert view.timestamp() > stamp
+
+
+def test_a_layer_that_is_set_aside_is_seen_by_nobody_until_it_is_taken_up() -> None:
+    view, engine = new_view()
+    engine.data[b"a"] = b"flushed"
+    view.put(b"before", b"1")
+    view.begin()
+    view.put(b"a", b"inside")
+    view.pin()
+    layered = view.set_aside()
+    assert view.get(b"a") == b"flushed"
+    assert view.get(b"before") == b"1"
+    assert view.pinned is None
+    view.put(b"between", b"2")
+    view.take_up(layered)
+    assert view.get(b"a") == b"inside"
+    assert view.get(b"between") == b"2"
+    assert view.pinned is view.forming
+    view.keep()
+    assert view.forming.puts == {b"before": b"1", b"between": b"2", b"a": b"inside"}
+    assert view.pinned is view.forming
+
+
+def test_a_layer_that_was_set_aside_comes_after_what_was_logged_meanwhile() -> None:
+    view, _ = new_view()
+    view.begin()
+    view.put(b"a", b"inside")
+    first = view.timestamp()
+    layered = view.set_aside()
+    assert view.dependency is None
+    second = view.timestamp()
+    view.put(b"a", b"between")
+    view.take_up(layered)
+    view.keep()
+    assert view.get(b"a") == b"inside"
+    assert view.forming.timestamp == max(first, second)
