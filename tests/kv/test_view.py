@@ -194,7 +194,8 @@ def test_a_layer_that_is_set_aside_is_seen_by_nobody_until_it_is_taken_up() -> N
     layered = view.set_aside()
     assert view.get(b"a") == b"flushed"
     assert view.get(b"before") == b"1"
-    assert view.pinned is None
+    between = view.pinned
+    assert between is None
     view.put(b"between", b"2")
     view.take_up(layered)
     assert view.get(b"a") == b"inside"
