@@ -10,6 +10,7 @@ the one of `make image`, so a scenario never takes an image from under somebody'
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ import dockerd  # noqa: E402  images/dockerd.py
 MACHINE = "molecule-node:bookworm"
 NODE = "molecule-elastickv:built"
 ARCHIVE = ROOT / "build" / "molecule" / "image"
+LOCK = ROOT / "build" / "molecule" / "lock"
 
 
 def machine() -> None:
@@ -58,6 +60,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make.py", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--archive", action="store_true", help="also write build/molecule/image")
     arguments = parser.parse_args()
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    lock = LOCK.open("w")  # kept until the end of the process: scenarios may begin at the same time
+    fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         dockerd.ensure()
         for program, package in (("ssh", "openssh-client"), ("openssl", "openssl")):
