@@ -22,8 +22,11 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "images"))
 
+# A directory build/, which comes and goes, would change what kind of module `build` is, and so the order.
+# isort: off
 import build  # noqa: E402  images/build.py
 import dockerd  # noqa: E402  images/dockerd.py
+# isort: on
 
 MACHINE = "molecule-node:bookworm"
 NODE = "molecule-elastickv:built"
