@@ -41,6 +41,15 @@ class Load:
 
 
 LOADS = (Load("set", 1, 15_000), Load("get", 1, 60_000), Load("set", 16, 80_000), Load("get", 16, 300_000))
+WRITES = ("incr", "lpush", "rpush", "lpop", "sadd", "hset", "spop", "zadd", "zpopmin", "mset", "xadd")
+MORE = (
+    *(Load(test, pipeline, speed) for test in WRITES for pipeline, speed in ((1, 12_000), (16, 60_000))),
+    Load("lrange_100", 1, 15_000),
+    Load("lrange_100", 16, 20_000),
+)
+"""Not in the usual run, which is long enough: ask for them with --only, or with --all."""
+_OWN = {"xadd": ("XADD", "stream:__rand_int__", "*", "field", "x" * VALUE_BYTES)}
+"""Commands that redis-benchmark has no test of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +68,10 @@ class Target:
 def measure(host: str, port: int, load: Load, seconds: float) -> Figures:
     requests = int(load.expected_per_second * seconds)
     command = ["redis-benchmark", "-h", host, "-p", str(port), "-c", str(CLIENTS), "-d", str(VALUE_BYTES)]
-    command += ["-r", str(KEYS), "-n", str(requests), "-P", str(load.pipeline), "-t", load.test, "--csv"]
+    command += ["-r", str(KEYS), "-n", str(requests), "-P", str(load.pipeline), "--csv"]
+    command += _OWN.get(load.test, ("-t", load.test))
     output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds * 60 + 60).stdout
-    row = next(csv.DictReader(output.splitlines()))
+    *_, row = csv.DictReader(output.splitlines())  # the last: LRANGE is preceded by what fills the list
     return Figures(float(row["rps"]), float(row["p50_latency_ms"]), float(row["p99_latency_ms"]))
 
 
@@ -115,8 +125,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--nodes", type=int, nargs="*", default=[1, 3], help="sizes of the clusters")
     parser.add_argument("--only", nargs="*", help='of the loads, such as "SET -P 16"')
+    parser.add_argument("--all", action="store_true", help="all loads, an hour or so")
     arguments = parser.parse_args()
-    loads = tuple(load for load in LOADS if not arguments.only or load.name in arguments.only)
+    loads = LOADS + MORE if arguments.all else LOADS
+    if arguments.only:
+        loads = tuple(load for load in LOADS + MORE if load.name in arguments.only)
     run(arguments.nodes, arguments.seconds, arguments.rounds, loads)
 
 
