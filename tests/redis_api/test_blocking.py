@@ -8,11 +8,18 @@ import pytest
 
 from elastickv.errors import Fault, KvError
 from elastickv.kv.ports import Leader
+from elastickv.redis_api import connection
 from tests.kit.redis_door import Door
 from tests.redis_api.test_connection import Client, turns
 
 NIL = b"*-1\r\n"
 STEPPED_DOWN = b"-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)\r\n"
+
+
+@pytest.fixture(autouse=True)
+def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns do not end by time, which runs differently on a busy machine."""
+    monkeypatch.setattr(connection, "TURN_NS", 60_000_000_000)
 
 
 @pytest.fixture

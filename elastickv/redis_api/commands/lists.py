@@ -20,7 +20,8 @@ from elastickv.redis_api.replies import NULL_ARRAY, OK
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values import events
 from elastickv.redis_api.values.database import Database
-from elastickv.redis_api.values.lists import List, open_list, read_list
+from elastickv.redis_api.values.lists import List, open_list, quick_pop, quick_push, read_list
+from elastickv.redis_api.values.records import RecordType
 
 _BAD_RANK: Final = RedisError(
     b"ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from"
@@ -46,13 +47,19 @@ def _push(call: Call, *, left: bool, create: bool) -> int:
     argv = call.argv
     db = call.db
     name = argv[1]
-    opened = open_list(db, name)
-    if opened is None:
+    event = b"lpush" if left else b"rpush"
+    record = db.typed(name, RecordType.LIST)
+    if record is None:
         if not create:
             return 0
-        opened = List(db, name, None)
+    else:
+        length = quick_push(db, record, argv[2:], left=left)
+        if length is not None:
+            db.notify(events.LIST, event, name)
+            return length
+    opened = List(db, name, record)
     opened.push(argv[2:], left=left)
-    close_list(db, opened, b"lpush" if left else b"rpush")
+    close_list(db, opened, event)
     return opened.count
 
 
@@ -129,13 +136,22 @@ def _pop(call: Call, *, left: bool) -> Reply:
     if len(argv) > 3:
         raise wrong_arity("lpop" if left else "rpop")
     count = positive(argv[2], MUST_BE_POSITIVE) if len(argv) == 3 else -1
-    opened = open_list(call.db, argv[1])
-    if opened is None:
+    db = call.db
+    name = argv[1]
+    event = b"lpop" if left else b"rpop"
+    record = db.typed(name, RecordType.LIST)
+    if record is None:
         return None if count < 0 else NULL_ARRAY
     if not count:
         return []
+    if count < 0:
+        one = quick_pop(db, record, left=left)
+        if one is not None:
+            db.notify(events.LIST, event, name)
+            return one
+    opened = List(db, name, record)
     taken = opened.pop(max(count, 1), left=left)
-    close_list(call.db, opened, b"lpop" if left else b"rpop")
+    close_list(db, opened, event)
     return taken[0] if count < 0 else taken
 
 

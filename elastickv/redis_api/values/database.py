@@ -533,7 +533,12 @@ class Database:
         raw = record.raw
         head = raw[0] | EDITED if edited else raw[0] & ~EDITED
         new = b"".join((bytes((head,)), memoryview(raw)[1 : record.start], *payload))
-        if record.type is not RecordType.STRING and raw[record.start] == SPLIT:
+        start = record.start
+        if (
+            record.type is not RecordType.STRING
+            and raw[start] == SPLIT
+            and new[start : start + 9] != raw[start : start + 9]
+        ):
             self._release(raw, new)
         self._put(record.physical, new)
         if self._all.watched:

@@ -24,6 +24,8 @@ from elastickv.redis_api.values.list_directory import Directory
 from elastickv.redis_api.values.records import Record, RecordType
 
 _REST = Struct(">QQHQH")
+_SPLIT = Struct(">B8sQQQHQH")
+"""All of a split list's record: layout, incarnation, count, and the rest."""
 _INLINE: Final = bytes((INLINE,))
 _CHUNK: Final = b"c"
 
@@ -51,6 +53,70 @@ def store_list(db: Database, key: bytes, values: Iterable[bytes], deadline: int 
     made.push(values, left=False)
     made.save(deadline)
     return made.count
+
+
+# the usual cases, in few steps: an end chunk changes, and nothing else
+
+
+def quick_push(db: Database, record: Record, values: list[bytes], *, left: bool) -> int | None:
+    """Push where the end chunk has room; the new length, or None when nothing was done because it has not."""
+    raw, start = record.raw, record.start
+    limit = db.databases.limits.inline_bytes
+    add = chunks.add_first if left else chunks.add_last
+    inline = raw[start] == INLINE
+    key = b""
+    if inline:
+        chunk: bytes | None = raw[start + 1 :]
+        count = 0
+    else:
+        layout, incarnation, count, next_id, head, head_count, tail, tail_count = _SPLIT.unpack_from(raw, start)
+        at_head = left or not tail_count
+        key = elements(incarnation) + _CHUNK + u64(head if at_head else tail)
+        chunk = db.view.get(key)
+    assert chunk is not None, "every chunk that the record names is there"
+    for value in values:
+        if not chunks.has_room(chunk, len(value), limit):
+            return None
+        chunk = add(chunk, value)
+    if inline:
+        db.rewrite(record, _INLINE, chunk)
+        return chunk[1]
+    db.view.put(key, chunk)
+    count += len(values)
+    if at_head:
+        head_count = chunk[1]
+    else:
+        tail_count = chunk[1]
+    db.rewrite(record, _SPLIT.pack(layout, incarnation, count, next_id, head, head_count, tail, tail_count))
+    return int(count)
+
+
+def quick_pop(db: Database, record: Record, *, left: bool) -> bytes | None:
+    """Pop one element where the end chunk has more than that; None when nothing was done because it has not, or
+    because the list may have become small enough for its record."""
+    raw, start = record.raw, record.start
+    if raw[start] == INLINE:
+        chunk = raw[start + 1 :]
+        if chunk[1] == 1:
+            return None
+        [taken], chunk = (chunks.take_first if left else chunks.take_last)(chunk, 1)
+        db.rewrite(record, _INLINE, chunk)
+        return taken
+    layout, incarnation, count, next_id, head, head_count, tail, tail_count = _SPLIT.unpack_from(raw, start)
+    at_head = left or not tail_count
+    if count == head_count or (head_count if at_head else tail_count) == 1:
+        return None
+    key = elements(incarnation) + _CHUNK + u64(head if at_head else tail)
+    stored = db.view.get(key)
+    assert stored is not None, "every chunk that the record names is there"
+    [taken], chunk = (chunks.take_first if left else chunks.take_last)(stored, 1)
+    db.view.put(key, chunk)
+    if at_head:
+        head_count -= 1
+    else:
+        tail_count -= 1
+    db.rewrite(record, _SPLIT.pack(layout, incarnation, count - 1, next_id, head, head_count, tail, tail_count))
+    return taken
 
 
 class List:

@@ -10,7 +10,7 @@ from elastickv.kv.keyspace import prefix_end
 from elastickv.redis_api.values import list_chunks, list_directory
 from elastickv.redis_api.values.collections import elements, incarnation_of
 from elastickv.redis_api.values.database import Database
-from elastickv.redis_api.values.lists import List, open_list, store_list
+from elastickv.redis_api.values.lists import List, open_list, quick_pop, quick_push, store_list
 from elastickv.redis_api.values.records import RecordType
 from tests.kit.redis_calls import RedisCalls
 
@@ -69,6 +69,22 @@ def test_any_sequence_of_changes(db: Database, seed: int) -> None:
         change = rng.randrange(11)
         one = opened(db)
         size = len(model)
+        if change < 2:
+            # One at a time, as clients do it: mostly in few steps.
+            left, value = rng.random() < 0.5, element(rng)
+            record = db.lookup(b"k")
+            if record is not None and (length := quick_push(db, record, [value], left=left)) is not None:
+                assert length == size + 1
+            else:
+                one.push((value,), left=left)
+                one.save()
+            model[:] = [value, *model] if left else [*model, value]
+            record = db.lookup(b"k")
+            assert record is not None
+            if rng.random() < 0.4 and (taken := quick_pop(db, record, left=not left)) is not None:
+                assert taken == model.pop(-1 if left else 0)
+            check(db, model)
+            continue
         if change < 4:
             values = [element(rng) for _ in range(rng.choice((1, 1, 3, 30)))]
             left = rng.random() < 0.5
