@@ -139,6 +139,7 @@ class Router:
             refuse(exchange, error)
             return
         view.keep()
+        _rest_on_reads(view)
         request = exchange.request
         exchange.answer = answer(
             200,
@@ -150,8 +151,9 @@ class Router:
 
 
 def _rest_on_reads(view: View) -> None:
-    """After an undo: what was written is gone, so an error rests on what was read. That may be anything that is on its
-    way, and the forming batch if it holds anything; an empty one would never be proposed."""
+    """After an undo (of the request, or of a statement in it) what was written is gone, so the answer rests on what was
+    read. That may be anything that is on its way, and the forming batch if it holds anything; an empty one would never
+    be proposed."""
     if view.dependency is view.forming and not view.forming:
         view.dependency = view.inflight[-1] if view.inflight else None
 

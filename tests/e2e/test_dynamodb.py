@@ -61,8 +61,8 @@ def cluster(request: pytest.FixtureRequest, make_shared_cluster: ClusterFactory)
     if request.param == "with a map":
         made.extra_flags = ["--raftDynamoMap", dynamo_map(made.nodes)]
     made.start()
-    made.wait_for_leader()
-    made.wait_until_ready()
+    made.wait_for_leader(timeout=90)
+    made.wait_until_ready(90)
     return made
 
 
@@ -301,8 +301,8 @@ def test_money_is_conserved_while_leaders_die(make_cluster: ClusterFactory) -> N
     cluster = make_cluster(3, started=False)
     cluster.extra_flags = ["--raftDynamoMap", dynamo_map(cluster.nodes)]
     cluster.start()
-    cluster.wait_for_leader()
-    cluster.wait_until_ready()
+    cluster.wait_for_leader(timeout=90)
+    cluster.wait_until_ready(90)
     stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     first = patient(cluster.nodes[0])
     described = first.create_table(TableName="bank", StreamSpecification=stream, **TABLE)["TableDescription"]
@@ -339,10 +339,10 @@ def test_money_is_conserved_while_leaders_die(make_cluster: ClusterFactory) -> N
             time.sleep(2)
             leader = cluster.wait_for_leader()
             leader.kill()
-            cluster.wait_for_leader(unlike=leader)
+            cluster.wait_for_leader(unlike=leader, timeout=90)
             time.sleep(1)
             leader.start()
-            cluster.wait_until_ready()
+            cluster.wait_until_ready(90)
         stop.set()
         for future in futures:
             future.result(60)
@@ -384,8 +384,8 @@ def test_signatures_are_checked_on_every_node(make_cluster: ClusterFactory, tmp_
         if with_map:
             cluster.extra_flags += ["--raftDynamoMap", dynamo_map(cluster.nodes)]
         cluster.start()
-        cluster.wait_for_leader()
-        cluster.wait_until_ready()
+        cluster.wait_for_leader(timeout=90)
+        cluster.wait_until_ready(90)
         friend = {"aws_access_key_id": "AKIAFRIEND", "aws_secret_access_key": "correct-horse"}
         for number, node in enumerate(cluster.nodes):
             door(node, **friend).create_table(TableName=f"signed{number}", **TABLE)
