@@ -34,7 +34,7 @@ def spop(call: Call) -> Reply:
         found = sets.find(call.db, name)
         if found is None:
             return None
-        member = found.draw()
+        member = found.pick()
         _pop(call, found, [member])
         return member
     count = positive(argv[2])

@@ -51,6 +51,7 @@ from elastickv.redis_api.values.collections import (
     elements,
     incarnation_of,
 )
+from elastickv.redis_api.values.members import Reservoirs
 from elastickv.redis_api.values.records import (
     EDITED,
     HAS_DEADLINE,
@@ -121,6 +122,7 @@ class Databases:
         """The command that runs now can be broken off by TooMany."""
         self.limits = EncodingLimits()
         self.decoded = DecodedCache()
+        self.reservoirs = Reservoirs()
         self.trees = TreeCache()
         self.listener: Listener | None = None
         """Is told of every keyspace event; None while nobody listens, and then an event costs nothing."""

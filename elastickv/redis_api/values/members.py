@@ -6,6 +6,7 @@ empty one.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from itertools import islice
@@ -22,6 +23,11 @@ _WINDOW: Final = 8
 """Members that a window of `draw` holds on average."""
 _CROWDED: Final = 22
 """More are so rare (one window in 100,000) that the chances of their members do not matter."""
+_PART: Final = 16
+"""A reservoir is at most about such a part of its set."""
+_LEAST_PART: Final = 16
+_MOST_WAITING: Final = 64
+_MOST_RESERVOIRS: Final = 256
 _LOAD_ALL: Final = 16
 """A draw costs about as much as reading so many members in a row."""
 
@@ -75,20 +81,56 @@ def draw(view: View, prefix: bytes, count: int, rng: random.Random) -> Pair:
     is cut into windows of equal width; one is drawn, taken with a chance that grows with the number of members in it,
     and one of them is drawn.
     """
-    windows = max(count // _WINDOW, 1)
-    if windows == 1:
+    if count < 2 * _WINDOW:
         return rng.choice(list(items(view, prefix)))
+    return rng.choice(_window(view, prefix, count, _WINDOW, _CROWDED, rng))
+
+
+def _window(view: View, prefix: bytes, count: int, mean: int, crowded: int, rng: random.Random) -> list[Pair]:
+    """The members in one of the windows that hold `mean` of them on average; each member has the same chance to be
+    among them. Practically no window holds more than `crowded`."""
+    windows = count // mean
     while True:
-        window = rng.randrange(windows)
-        start = prefix + u64(window * _SPAN // windows)
-        end = prefix + u64((window + 1) * _SPAN // windows) if window + 1 < windows else prefix_end(prefix)
-        chosen = int(rng.random() * _CROWDED)
-        found = list(islice(view.scan(start, end), _CROWDED + 1))
-        if len(found) > _CROWDED:
+        number = rng.randrange(windows)
+        start = prefix + u64(number * _SPAN // windows)
+        end = prefix + u64((number + 1) * _SPAN // windows) if number + 1 < windows else prefix_end(prefix)
+        found = list(islice(view.scan(start, end), crowded + 1))
+        if len(found) > crowded:
             found = list(view.scan(start, end))
-            return member_of(*rng.choice(found))
-        if chosen < len(found):
-            return member_of(*found[chosen])
+        if rng.random() * crowded < len(found):
+            return [member_of(*one) for one in found]
+
+
+class Reservoirs:
+    """Members that were drawn for SPOP in advance, of the sets it was used on lately.
+
+    One scan draws a window, and the same number of members of it whatever it holds: each of them is as likely as any
+    other of the set. That they are neighbours cannot be seen, because they are so by hash only. A reservoir is a small
+    part of its set, so that members which come later do not wait long; who has gone in the meantime is passed over.
+    """
+
+    __slots__ = ("_by_prefix",)
+
+    def __init__(self) -> None:
+        self._by_prefix: dict[bytes, list[bytes]] = {}
+
+    def pick(self, view: View, prefix: bytes, count: int, rng: random.Random) -> bytes:
+        """One of `count` members, to be removed."""
+        waiting = self._by_prefix.get(prefix, [])
+        while waiting:
+            member = waiting.pop()
+            if get(view, prefix, member) is not None:
+                return member
+        part = min(count // _PART, _MOST_WAITING)
+        if part < _LEAST_PART:
+            return draw(view, prefix, count, rng)[0]
+        window = _window(view, prefix, count, part, part + 5 * math.isqrt(part), rng)
+        found = [member for member, _ in rng.sample(window, min(part // 2, len(window)))]
+        self._by_prefix.pop(prefix, None)
+        self._by_prefix[prefix] = found
+        if len(self._by_prefix) > _MOST_RESERVOIRS:
+            del self._by_prefix[next(iter(self._by_prefix))]
+        return found.pop()
 
 
 def draw_distinct(view: View, prefix: bytes, count: int, wanted: int, rng: random.Random) -> list[Pair]:

@@ -136,6 +136,8 @@ class InlineSet:
     def draw(self) -> bytes:
         return cast(bytes, self._db.databases.rng.choice(self.held.listed()))
 
+    pick = draw
+
     def draw_distinct(self, wanted: int) -> list[bytes]:
         listed = cast(list[bytes], self.held.listed())
         return list(listed) if wanted >= len(listed) else self._db.databases.rng.sample(listed, wanted)
@@ -201,6 +203,11 @@ class SplitSet:
 
     def draw(self) -> bytes:
         return members.draw(self._db.view, self._prefix, self._count, self._db.databases.rng)[0]
+
+    def pick(self) -> bytes:
+        """A random member to be removed."""
+        databases = self._db.databases
+        return databases.reservoirs.pick(self._db.view, self._prefix, self._count, databases.rng)
 
     def draw_distinct(self, wanted: int) -> list[bytes]:
         if wanted >= self._count:
