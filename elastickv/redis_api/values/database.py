@@ -77,8 +77,6 @@ _SIZE_PREFIX: Final = META + b"redis-size"
 _PURGE_PREFIX: Final = META + b"redis-purge"
 _DROP_PREFIX: Final = META + b"redis-drop"
 _SIZE = Struct(">QQ")
-_WAITED_FOR: Final = frozenset((RecordType.LIST, RecordType.ZSET, RecordType.STREAM))
-"""Types whose arrival may wake a blocked client."""
 
 Listener = Callable[["Database", int, bytes, bytes], None]
 """Told of (database, event class, event name, key); see `events`."""
@@ -126,8 +124,6 @@ class Databases:
         self.trees = TreeCache()
         self.listener: Listener | None = None
         """Is told of every keyspace event; None while nobody listens, and then an event costs nothing."""
-        self.waker: Callable[[Database, bytes], None] | None = None
-        """Is told of keys that gained elements; None while no client is blocked."""
 
     def new_incarnation(self) -> bytes:
         """A name for the elements of a collection that splits; never used before, by any leader.
@@ -489,8 +485,6 @@ class Database:
         self.touched(physical)
         if self._all.listener is not None:
             self._notify_stored(key, old)
-        if type in _WAITED_FOR:
-            self.ready(key)
         return physical, raw
 
     def _notify_stored(self, key: bytes, old: bytes | None) -> None:
@@ -636,12 +630,6 @@ class Database:
         listener = self._all.listener
         if listener is not None:
             listener(self, event_class, event, key)
-
-    def ready(self, key: bytes) -> None:
-        """A list, sorted set or stream gained elements: clients may be blocked on it."""
-        waker = self._all.waker
-        if waker is not None:
-            waker(self, key)
 
     # watching
 
