@@ -44,7 +44,7 @@ class History:
 
 def told_to_retry(error: redis.RedisError) -> bool:
     """The answer says that nothing was done."""
-    return STEPPED_DOWN in str(error) or str(error).startswith(("UNBLOCKED", "CLUSTERDOWN"))
+    return STEPPED_DOWN in str(error) or isinstance(error, redis.exceptions.ClusterDownError)
 
 
 class Crew:
