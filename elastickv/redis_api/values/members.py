@@ -27,6 +27,9 @@ _PART: Final = 16
 """A reservoir is at most about such a part of its set."""
 _LEAST_PART: Final = 16
 _MOST_WAITING: Final = 64
+_DRAINED: Final = 4
+"""A set with less than this part of the members that it once had is being drained."""
+_MOST_DRAINED: Final = 1024
 _MOST_RESERVOIRS: Final = 256
 _LOAD_ALL: Final = 16
 """A draw costs about as much as reading so many members in a row."""
@@ -112,25 +115,37 @@ class Reservoirs:
     __slots__ = ("_by_prefix",)
 
     def __init__(self) -> None:
-        self._by_prefix: dict[bytes, list[bytes]] = {}
+        self._by_prefix: dict[bytes, tuple[list[bytes], int]] = {}
+        """Who waits, and the most members that the set had since it was used first."""
 
     def pick(self, view: View, prefix: bytes, count: int, rng: random.Random) -> bytes:
         """One of `count` members, to be removed."""
-        waiting = self._by_prefix.get(prefix, [])
+        waiting, most = self._by_prefix.get(prefix, ([], 0))
         while waiting:
             member = waiting.pop()
             if get(view, prefix, member) is not None:
                 return member
-        part = min(count // _PART, _MOST_WAITING)
-        if part < _LEAST_PART:
-            return draw(view, prefix, count, rng)[0]
-        window = _window(view, prefix, count, part, part + 5 * math.isqrt(part), rng)
-        found = [member for member, _ in rng.sample(window, min(part // 2, len(window)))]
+        most = max(most, count)
+        found = _in_advance(view, prefix, count, rng, drained=count * _DRAINED < most)
         self._by_prefix.pop(prefix, None)
-        self._by_prefix[prefix] = found
+        self._by_prefix[prefix] = found, most
         if len(self._by_prefix) > _MOST_RESERVOIRS:
             del self._by_prefix[next(iter(self._by_prefix))]
         return found.pop()
+
+
+def _in_advance(view: View, prefix: bytes, count: int, rng: random.Random, *, drained: bool) -> list[bytes]:
+    """Members for a reservoir. `drained`: most of the set has been popped, and until that is flushed a scan wades
+    through what was; so it has to bring more."""
+    part = min(count // 2, _MOST_DRAINED) if drained else min(count // _PART, _MOST_WAITING)
+    if part >= _LEAST_PART:
+        window = _window(view, prefix, count, part, part + 5 * math.isqrt(part), rng)
+        return [member for member, _ in rng.sample(window, min(part // 2, len(window)))]
+    if drained:
+        found = [member for member, _ in items(view, prefix)]
+        rng.shuffle(found)
+        return found
+    return [draw(view, prefix, count, rng)[0]]
 
 
 def draw_distinct(view: View, prefix: bytes, count: int, wanted: int, rng: random.Random) -> list[Pair]:
