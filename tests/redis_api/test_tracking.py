@@ -120,8 +120,8 @@ async def test_redirected_to_a_subscriber_of_the_old_protocol(door: Door) -> Non
 
 
 async def test_the_table_of_keys_is_bounded(door: Door) -> None:
-    door.server.state.tracking.max_keys = 10
     async with connected(door.port) as client:
+        await client.ask("CONFIG SET tracking-table-max-keys 10", "+OK")
         await resp3(client)
         await client.ask("CLIENT TRACKING ON", "+OK")
         for number in range(12):

@@ -112,6 +112,12 @@ def _set_slow_log_length(state: ServerState, value: object) -> None:
     state.slow_log.trim()
 
 
+def _set_audit_length(state: ServerState, value: object) -> None:
+    assert isinstance(value, int)
+    state.audit.max_length = value
+    state.audit.trim()
+
+
 def _set_latency_threshold(state: ServerState, value: object) -> None:
     assert isinstance(value, int)
     state.latency.threshold_ms = value
@@ -134,6 +140,13 @@ PARAMETERS: Final[dict[str, Parameter]] = {
         Parameter(
             "slowlog-max-len", lambda state: state.slow_log.max_length, _integer(0, 1 << 20), _set_slow_log_length
         ),
+        Parameter(
+            "tracking-table-max-keys",
+            lambda state: state.tracking.max_keys,
+            _integer(0, _LONG_MAX),
+            lambda state, value: setattr(state.tracking, "max_keys", value),
+        ),
+        Parameter("acllog-max-len", lambda state: state.audit.max_length, _integer(0, 1 << 20), _set_audit_length),
         Parameter(
             "latency-monitor-threshold",
             lambda state: state.latency.threshold_ms,
@@ -174,6 +187,8 @@ PARAMETERS: Final[dict[str, Parameter]] = {
         _fixed("maxmemory", 0),
         _fixed("maxmemory-policy", "noeviction"),
         _fixed("cluster-enabled", "no"),
+        _fixed("aclfile", ""),
+        _fixed("acl-pubsub-default", "resetchannels"),
         _fixed("io-threads", 1),
         Parameter(
             "notify-keyspace-events",

@@ -153,6 +153,8 @@ async def test_the_log_of_what_was_refused(door: Door) -> None:
             (b"auth", b"toplevel", b"AUTH", b"u", 1),
         ]
         assert b"user=u " in entries[0][b"client-info"]
+        await admin.ask("CONFIG SET acllog-max-len 1", "+OK")
+        assert len(door.server.state.audit.entries) == 1
         await admin.ask("ACL LOG RESET", "+OK")
         await admin.ask("ACL LOG", "*0")
 
