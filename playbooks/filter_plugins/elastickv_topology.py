@@ -74,6 +74,7 @@ def flags(node: Node, settings: Mapping[str, Any]) -> list[str]:
         "--raftDynamoMap": settings.get("dynamo_map"),
         "--metricsAddress": settings.get("metrics_address"),
         "--redisRequirePassFile": settings.get("password_file"),
+        "--dynamoCredentialsFile": settings.get("credentials_file"),
     }
     for name, value in optional.items():
         if value:

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,11 @@ def test_a_node_is_known_by_its_command_line_where_sockets_cannot_be_seen(monkey
         sleeper = [sys.executable, "-c", "import time; time.sleep(60)", "--address", endpoint, "--raftId", "n1"]
         with subprocess.Popen(sleeper) as node:
             try:
+                # Until exec, the child has its parent's command line.
+                deadline = time.monotonic() + 10
+                while endpoint.encode() not in Path(f"/proc/{node.pid}/cmdline").read_bytes():
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
                 assert host.port_state(endpoint, "n1") == {"state": "own"}
                 assert host.port_state(endpoint, "n2") == {"state": "taken", "by": "a process that cannot be seen"}
             finally:

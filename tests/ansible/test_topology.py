@@ -73,11 +73,11 @@ def test_optional_flags() -> None:
     node = topology.topology(list(hosts), hosts)[0]
     settings = {
         "data_dir": "/d", "redis_map": "R", "dynamo_map": "D", "metrics_address": "a:1", "password_file": "/p",
-        "extra": {"logLevel": "debug", "keep": True},
+        "credentials_file": "/c", "extra": {"logLevel": "debug", "keep": True},
     }  # fmt: skip
     assert topology.flags(node, settings)[13:] == [
         "--raftDynamoMap", "D", "--metricsAddress", "a:1", "--redisRequirePassFile", "/p",
-        "--keep=true", "--logLevel=debug",
+        "--dynamoCredentialsFile", "/c", "--keep=true", "--logLevel=debug",
     ]  # fmt: skip
 
 
