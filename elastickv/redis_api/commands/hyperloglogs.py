@@ -78,8 +78,15 @@ def pfadd(call: Call) -> Reply:
     sketch = HyperLogLog() if record is None else _parsed(record)
     most = call.databases.limits.hll_sparse_bytes
     changed = record is None
-    for element in elements:
-        changed |= sketch.add(element, most)
+    try:
+        for element in elements:
+            changed |= sketch.add(element, most)
+    except Corrupted:
+        # What came before the damage was noticed stays, as in Redis.
+        if changed:
+            sketch.forget_cardinality()
+            _store(call, name, record, sketch)
+        raise
     if changed:
         sketch.forget_cardinality()
         _store(call, name, record, sketch)
