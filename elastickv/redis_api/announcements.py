@@ -54,9 +54,7 @@ class Announcements:
         if state.pubsub.tracked:
             events = with_origin(events, self._origin())
         if ticket is None and not self._held:
-            publish = state.pubsub.publish
-            for event in events:
-                publish(event)
+            state.pubsub.publish_all(events)
             return
         held = _Held(self, events, ready=ticket is None)
         self._held.append(held)
@@ -65,7 +63,5 @@ class Announcements:
 
     def flush(self) -> None:
         held = self._held
-        publish = self._state.pubsub.publish
         while held and held[0].ready:
-            for event in held.popleft().events:
-                publish(event)
+            self._state.pubsub.publish_all(held.popleft().events)

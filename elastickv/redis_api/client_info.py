@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from elastickv.redis_api.pubsub import Kind
+from elastickv.redis_api.resp import encode_command
 
 if TYPE_CHECKING:
     from elastickv.redis_api.session import Session
 
 
-def describe(session: Session) -> bytes:
-    """One line of CLIENT LIST. What Redis tells about its own buffers and this server does not have is 0."""
+def describe(session: Session, argv: list[bytes] | None = None) -> bytes:
+    """One line of CLIENT LIST. What Redis tells about its own buffers and this server does not have is 0.
+
+    `argv` is what the client executes at this moment, if it is the one who asks.
+    """
     figures = session.link.figures()
+    words = argv or figures.last_command
+    pending = sum(map(len, argv)) if argv else 0
+    unread = figures.input_bytes + (len(encode_command(argv)) if argv else 0)
     mode = session.tracking
     flags = (
         ("x" if session.queue is not None else "")
@@ -43,18 +51,18 @@ def describe(session: Session) -> bytes:
         "psub": len(names[Kind.PATTERN]),
         "ssub": len(names[Kind.SHARD]),
         "multi": -1 if queued is None else len(queued),
-        "qbuf": figures.input_bytes,
+        "qbuf": unread,
         "qbuf-free": 0,
-        "argv-mem": 0,
+        "argv-mem": pending,
         "multi-mem": sum(len(one) for argv in queued for one in argv) if queued else 0,
         "rbs": 0,
         "rbp": 0,
         "obl": 0,
         "oll": figures.output_parts,
         "omem": figures.output_bytes,
-        "tot-mem": figures.input_bytes + figures.output_bytes,
+        "tot-mem": unread + pending + figures.output_bytes,
         "events": "r",
-        "cmd": figures.last_command or "NULL",
+        "cmd": _full_name(session, words) if words else "NULL",
         "user": session.user.name.decode("latin-1"),
         "redir": -1 if mode is None else mode.redirect,
         "resp": session.call.protocol,
@@ -62,3 +70,10 @@ def describe(session: Session) -> bytes:
         "lib-ver": session.library_version.decode("latin-1"),
     }
     return " ".join(f"{name}={value}" for name, value in fields.items()).encode("latin-1") + b"\n"
+
+
+def _full_name(session: Session, words: Sequence[bytes]) -> str:
+    name = words[0].decode("latin-1").lower()
+    if len(words) > 1 and (full := f"{name}|{words[1].decode('latin-1').lower()}") in session.state.commands:
+        return full
+    return name

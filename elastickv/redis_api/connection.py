@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
         """Bytes of a command that is not complete."""
         self._soft_since = 0.0
         self.created_at = self.last_active_at = perf_counter_ns()
-        self.last_command = ""
+        self.last_command: Words = []
 
     # asyncio.Protocol
 
@@ -294,7 +294,7 @@ class Connection(asyncio.Protocol):
                 break
         if route is None or not parts:
             return 0
-        self.last_command = route.name
+        self.last_command = commands[len(parts) - 1]
         if state.monitors:
             feed(self.session, self.hub.router, commands[: len(parts)])
         ticket = store.settle()
@@ -408,7 +408,7 @@ class Connection(asyncio.Protocol):
                 break
             if session.plain and backlog and backlog[0][0] in self._plain:
                 break
-        self.last_command = commands[-1][0].decode("latin-1").lower() if commands else ""
+        self.last_command = commands[-1] if commands else []
         if session.closing:
             backlog.clear()
         # Replies that rest on nothing in the store wait for nothing but those before them.
@@ -453,7 +453,7 @@ class Connection(asyncio.Protocol):
         self._caught_up_for = None
         self._call.view.now_ms = self._state.clock.wall_ms()
         reply = self.hub.router.execute(self._call, argv)
-        self.last_command = argv[0].decode("latin-1").lower()
+        self.last_command = argv
         if type(reply) is Later:
             self._start(reply, argv)
             return
@@ -579,6 +579,10 @@ class Connection(asyncio.Protocol):
         blocked = self.session.blocked
         if type(blocked) is Blocked:
             self._blocking.leave(blocked)
+
+    @property
+    def is_paused(self) -> bool:
+        return bool(self.backlog) and self._state.paused
 
     @property
     def waits_at_leader(self) -> bool:
@@ -815,7 +819,10 @@ class Connection(asyncio.Protocol):
         if busy is None:
             self.hub.wait(self)
             return False
-        if self.session.queue is not None:
+        if route.name in ("exec", "elastickv.exec"):
+            self.session.end_transaction()
+            busy = RedisError(b"EXECABORT Transaction discarded because of: " + busy.text)
+        elif self.session.queue is not None:
             self.session.queue_failed = True
         self._stats.error(busy.text)
         self.backlog[0] = Fixed(encode(busy))
@@ -911,7 +918,7 @@ class Connection(asyncio.Protocol):
             age_seconds=(now - self.created_at) // 1_000_000_000,
             idle_seconds=(now - self.last_active_at) // 1_000_000_000,
             descriptor=raw_socket.fileno() if raw_socket is not None else -1,
-            last_command=self.last_command,
+            last_command=self.last_command[:2],
         )
 
 

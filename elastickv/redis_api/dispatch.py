@@ -61,6 +61,7 @@ class Route(CommandStats):
         "no_multi",
         "plain",
         "readonly",
+        "shown_first",
         "skip_slow_log",
         "steps_aside",
         "subroutes",
@@ -82,6 +83,8 @@ class Route(CommandStats):
         self.no_auth = Flag.NO_AUTH in flags
         self.no_multi = Flag.NO_MULTI in flags
         self.skip_slow_log = Flag.SKIP_SLOWLOG in flags
+        self.shown_first = Flag.SKIP_MONITOR in flags
+        """MONITOR shows a script before the commands that it calls; everything else, EXEC too, when it has run."""
         self.immediate = command.name in _IMMEDIATE
         self.internal = command.name.startswith("elastickv.")
         """Between nodes; what it executes for a client is checked one by one."""
@@ -207,16 +210,21 @@ class Router:
         session = call.session
         if session.tracking is not None:
             follow_reads(session, route, argv)
-        if state.monitors:
+        if state.monitors and route.shown_first:
             self.monitor(session, argv)
         started = perf_counter_ns()
         try:
             reply = route.handler(call)
         except TooMany:
-            return self.long_reads.begin(call, route, argv)
+            reply = self.long_reads.begin(call, route, argv)
+            if state.monitors:
+                self.monitor(session, argv)
+            return reply
         except Exception as error:
             reply = failure(state, call.session, route, argv, error)
         spent = perf_counter_ns() - started
+        if state.monitors and not route.shown_first:
+            self.monitor(session, argv)
         if type(reply) is Block:
             reply.spent_ns = spent  # counted as one call when it is over
             return reply

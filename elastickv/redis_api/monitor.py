@@ -35,6 +35,13 @@ def shown_words(route: Route, argv: Sequence[bytes]) -> list[bytes]:
             if argv[at].lower() == b"auth":
                 words[at + 1 : at + 3] = [_REDACTED, _REDACTED]
                 break
+    elif route.name == "migrate":
+        for at in range(6, len(words)):
+            option = argv[at].lower()
+            if option in (b"auth", b"auth2"):
+                secret = words[at + 1 : at + (2 if option == b"auth" else 3)]
+                words[at + 1 : at + 1 + len(secret)] = [_REDACTED] * len(secret)
+                break
     return words
 
 
@@ -42,19 +49,32 @@ def feed(session: Session, router: Router, commands: Sequence[list[bytes]]) -> N
     """This client's commands are about to be executed, or just have been, here or at the leader."""
     if session.forwarded_from or session.peer is not None:
         return  # shown by the node of the client
-    state = session.state
-    seconds, microseconds = divmod(state.clock.wall_ms() * 1000, 1_000_000)
-    head = b"+%d.%06d [%d %b] " % (seconds, microseconds, session.call.db.number, session.address)
+    head = _head(session, session.call.db.number, session.address)
     lines = []
     for argv in commands:
         try:
             route = router.find(argv)
         except RedisError:
             continue
-        hidden = route.internal or route.command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN)
+        hidden = route.internal or Flag.ADMIN in route.command.flags
         if route.accepts(len(argv)) and not hidden:
             lines.append(head + b" ".join(shown_words(route, argv)) + b"\r\n")
     if lines:
         data = b"".join(lines)
-        for monitor in state.monitors:
-            monitor.link.push_out(data)
+        _show(session, data)
+
+
+def _head(session: Session, database: int, source: bytes) -> bytes:
+    seconds, microseconds = divmod(session.state.clock.wall_ms() * 1000, 1_000_000)
+    return b"+%d.%06d [%d %b] " % (seconds, microseconds, database, source)
+
+
+def _show(session: Session, lines: bytes) -> None:
+    for monitor in session.state.monitors:
+        monitor.link.push_out(lines)
+
+
+def feed_called(session: Session, route: Route, argv: Sequence[bytes], database: int) -> None:
+    """A script has called this; shown where it runs, which is the leader."""
+    if Flag.ADMIN not in route.command.flags:
+        _show(session, _head(session, database, b"lua") + b" ".join(shown_words(route, argv)) + b"\r\n")

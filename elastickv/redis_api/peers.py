@@ -349,6 +349,7 @@ class PeerSink:
                     self.session.link.push_out(b":%b\r\n" % number)
                 case _:
                     log.error("node %s says what this one does not understand: %r", self.node, argv[0][:32])
+        pubsub.settle()
 
     def close(self) -> None:
         self._pubsub.sinks.remove(self.session)

@@ -66,6 +66,8 @@ class Tracker(Protocol):
 
     def take(self, event: Event) -> None: ...
 
+    def flush(self) -> None: ...
+
     def forget_all(self) -> None: ...
 
 
@@ -179,6 +181,17 @@ class PubSub:
             if interest is not None:
                 total += interest.receivers(kind, channel)
         return total
+
+    def publish_all(self, events: Iterable[Event]) -> None:
+        """What happened together."""
+        for event in events:
+            self.publish(event)
+        self.settle()
+
+    def settle(self) -> None:
+        """What was delivered up to now happened together."""
+        if self.tracking is not None:
+            self.tracking.flush()
 
     def publish(self, event: Event) -> None:
         """Deliver here, and send to the nodes that have listeners."""

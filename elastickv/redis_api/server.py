@@ -111,8 +111,7 @@ class RedisServer:
         """Remove at most `limit` keys whose time has come, and tell those who want to know; how many were removed."""
         databases, state = self.state.databases, self.state
         expired, events = await state.store.execute(lambda _: (databases.expire_due(limit), state.take_outgoing()))
-        for event in events:
-            state.pubsub.publish(event)
+        state.pubsub.publish_all(events)
         return expired
 
     def on_not_serving(self) -> None:

@@ -124,7 +124,8 @@ class LinkFigures:
     age_seconds: int
     idle_seconds: int
     descriptor: int
-    last_command: str
+    last_command: list[bytes]
+    """Its first two words at most."""
 
 
 class Link(Protocol):
@@ -148,6 +149,11 @@ class Link(Protocol):
 
     def wake(self) -> None:
         """Something that commands waited for has changed: look again, soon."""
+        ...
+
+    @property
+    def is_paused(self) -> bool:
+        """CLIENT PAUSE holds back what it has sent."""
         ...
 
     @property

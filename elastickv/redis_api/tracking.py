@@ -80,6 +80,8 @@ class Tracking:
         self.keys: dict[bytes, dict[int, None]] = {}
         """Clients (by ID) that may have a copy."""
         self.prefixes: dict[bytes, dict[Session, None]] = {}
+        self._changed: dict[bytes, dict[bytes, bytes]] = {}
+        """By prefix that somebody listens to: keys that changed since the last flush, and by whom."""
         self.sessions: dict[int, Session] = {}
         self.clients: Clients | None = None
         self._node = node.encode()
@@ -151,11 +153,23 @@ class Tracking:
             mode = session.tracking if session is not None else None
             if session is not None and mode is not None and not mode.broadcast:
                 self._tell_unless_own(session, mode, key, origin)
-        for prefix, sessions in self.prefixes.items():
+        for prefix in self.prefixes:
             if key.startswith(prefix):
-                for session in sessions:
-                    assert session.tracking is not None
-                    self._tell_unless_own(session, session.tracking, key, origin)
+                self._changed.setdefault(prefix, {})[key] = origin
+
+    def flush(self) -> None:
+        """What changed together has been taken: clients in BCAST mode hear of it in one message per prefix."""
+        if not self._changed:
+            return
+        changed, self._changed = self._changed, {}
+        for prefix, origins in changed.items():
+            for session in self.prefixes.get(prefix, ()):
+                mode = session.tracking
+                assert mode is not None
+                own = self.origin(session) if mode.noloop else None
+                keys = [key for key, origin in origins.items() if origin != own]
+                if keys:
+                    self._tell(session, mode, keys)
 
     def _tell_unless_own(self, session: Session, mode: Mode, key: bytes, origin: bytes) -> None:
         if not (mode.noloop and origin == self.origin(session)):

@@ -22,7 +22,7 @@ class _Link:
     """A connection that nobody reads."""
 
     def figures(self) -> LinkFigures:
-        return LinkFigures(*(0,) * 6, "")
+        return LinkFigures(*(0,) * 6, [])
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_: None

@@ -42,19 +42,38 @@ async def test_commands_are_shown_and_passwords_are_not(door: Door) -> None:
         assert await seen(monitor, b'"end"') == [
             b'0 "SET" "a" "1"',
             b'0 "GET" "a"',
-            b'0 "SELECT" "3"',
+            b'3 "SELECT" "3"',
             b'3 "AUTH" "(redacted)"',
             b'3 "AUTH" "(redacted)" "(redacted)"',
             b'3 "HELLO" "3" "AUTH" "(redacted)" "(redacted)" "SETNAME" "me"',
             b'3 "MULTI"',
-            b'3 "EXEC"',
             b'3 "SET" "b" "2"',
+            b'3 "EXEC"',
             b'3 "ECHO" "end"',
         ]
         monitor.send("RESET")
-        assert (await monitor.reader.readuntil(b"+RESET\r\n")).endswith(b'"RESET"\r\n+RESET\r\n')
+        assert await monitor.reader.readuntil(b"+RESET\r\n") == b"+RESET\r\n"
         await other.ask("ECHO x", "$1 x")
         assert await monitor.silent()
+
+
+async def test_scripts_are_shown_before_what_they_call(door: Door) -> None:
+    async with connected(door.port) as monitor, connected(door.port) as client:
+        await monitor.ask("MONITOR", "+OK")
+        client.send("SELECT 4", 'EVAL redis.call("set","x",1) 0', "EVALSHA no 0", "FCALL no 0")
+        client.send("MIGRATE h 1 key 9 50 AUTH2 user secret", "MIGRATE h 1 key 9 50 COPY AUTH secret", "PING end")
+        shown: list[bytes] = []
+        while not shown or b"end" not in shown[-1]:
+            line = (await monitor.reader.readline()).rstrip()
+            shown.append(re.sub(rb"\+[\d.]+ \[(\d) ([a-z]*)[\d.:]*\]", rb"\1\2", line))
+        assert shown[1:-1] == [
+            b'4 "EVAL" "redis.call(\\"set\\",\\"x\\",1)" "0"',
+            b'4lua "set" "x" "1"',
+            b'4 "EVALSHA" "no" "0"',
+            b'4 "FCALL" "no" "0"',
+            b'4 "MIGRATE" "h" "1" "key" "9" "50" "AUTH2" "(redacted)" "(redacted)"',
+            b'4 "MIGRATE" "h" "1" "key" "9" "50" "COPY" "AUTH" "(redacted)"',
+        ]
 
 
 @pytest.fixture

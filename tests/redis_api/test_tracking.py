@@ -96,6 +96,9 @@ async def test_optin_optout_noloop_and_broadcast(door: Door) -> None:
             await other.ask(f"SET {key} 1", "+OK")
         for key in ("x:1", "y:1", "x:1"):
             await client.expect(f">2 $10 invalidate *1 $3 {key}")
+        await other.ask("MSET x:1 1 y:1 1 z:1 1 x:2 1 x:1 2", "+OK")
+        await client.expect(">2 $10 invalidate *2 $3 x:1 $3 x:2")
+        await client.expect(">2 $10 invalidate *1 $3 y:1")
         assert await client.silent()
 
 

@@ -148,7 +148,7 @@ def client_id(call: Call) -> Reply:
 
 @_sub("info", 2, "6.2.0", "Returns information about the connection.")
 def client_info(call: Call) -> Reply:
-    return Verbatim(b"txt", describe(call.session))
+    return Verbatim(b"txt", describe(call.session, call.argv))
 
 
 @_sub(
@@ -184,7 +184,7 @@ def client_list(call: Call) -> Reply:
         shown = [clients[id] for id in ids if id in clients]
     else:
         raise SYNTAX
-    return Verbatim(b"txt", b"".join(map(describe, shown)))
+    return Verbatim(b"txt", b"".join(describe(session, argv if session is call.session else None) for session in shown))
 
 
 @_sub(

@@ -175,7 +175,7 @@ def command_info(call: Call) -> Reply:
 def command_list(call: Call) -> Reply:
     argv = call.argv
     if len(argv) == 2:
-        return [one.name.encode() for one in COMMANDS.values()]
+        return [one.name.encode() for one in all_commands()]
     if len(argv) != 5 or argv[2].upper() != b"FILTERBY":
         raise SYNTAX
     kind, value = argv[3].upper(), argv[4]
@@ -268,6 +268,17 @@ def command_getkeys(call: Call) -> Reply:
     return _keys(*_asked(call))
 
 
+def _access_by_words(name: str, argv: list[bytes]) -> tuple[str, ...]:
+    """Of commands whose options decide it."""
+    if name == "set":
+        reads = any(word.upper() == b"GET" for word in argv[3:])
+        return ("RW ACCESS UPDATE" if reads else "OW UPDATE",)
+    if name == "bitfield":
+        writes = any(word.upper() in (b"SET", b"INCRBY") for word in argv[2:])
+        return ("RW ACCESS UPDATE" if writes else "RO ACCESS",)
+    return ()
+
+
 @_sub(
     "getkeysandflags",
     -3,
@@ -279,14 +290,14 @@ def command_getkeys(call: Call) -> Reply:
 def command_getkeysandflags(call: Call) -> Reply:
     found, argv = _asked(call)
     keys = _keys(found, argv)
-    access = found.key_access or ("RW",)
+    access = _access_by_words(found.name, argv) or found.key_access or ("RW",)
     return [
         [
             key,
-            [
+            Members(
                 Simple((one if one in ("RO", "RW", "OW", "RM") else one.lower()).encode())
                 for one in access[min(place, len(access) - 1)].split()
-            ],
+            ),
         ]
         for place, key in enumerate(keys)
     ]

@@ -35,6 +35,7 @@ class Parameter:
     parse: Callable[[str], object] | None = None
     """From text to value, or ValueError with the reason as Redis words it; None: cannot be set."""
     store: Callable[[ServerState, object], None] | None = None
+    """None beside `parse`: it can only be set to what it is."""
     shared: bool = False
     """One for the whole cluster, kept in the keyspace: set on any node, it holds on all, and after their next start."""
 
@@ -106,6 +107,12 @@ def _fixed(name: str, value: object) -> Parameter:
     return Parameter(name, lambda _: value)
 
 
+def _only(name: str, show: Callable[[ServerState], object] | str) -> Parameter:
+    """A parameter with one value here. Setting it to that is accepted: programs put back what they have read."""
+
+    return Parameter(name, (lambda _: show) if isinstance(show, str) else show, parse=str, store=None)
+
+
 def _set_slow_log_length(state: ServerState, value: object) -> None:
     assert isinstance(value, int)
     state.slow_log.max_length = value
@@ -161,13 +168,13 @@ PARAMETERS: Final[dict[str, Parameter]] = {
         ),
         _attribute("busy-reply-threshold", "busy_reply_ms", _integer(0, _LONG_MAX)),
         _attribute("lua-time-limit", "busy_reply_ms", _integer(0, _LONG_MAX)),
-        _attribute("proto-max-bulk-len", "max_bulk_bytes", None),
-        Parameter("requirepass", lambda state: state.require_pass.decode("utf-8", "replace")),
-        Parameter("port", lambda state: state.port),
-        Parameter("bind", lambda state: state.settings.address.host),
+        _attribute("proto-max-bulk-len", "max_bulk_bytes", _memory(1 << 20, _LONG_MAX)),
+        _only("requirepass", lambda state: state.require_pass.decode("utf-8", "replace")),
+        _only("port", lambda state: state.port),
+        _only("bind", lambda state: state.settings.address.host),
         Parameter("databases", lambda state: len(state.databases.numbered)),
-        Parameter("dir", lambda state: state.facts.data_dir),
-        _fixed("latency-tracking", "yes"),
+        _only("dir", lambda state: state.facts.data_dir),
+        _only("latency-tracking", "yes"),
         *_limit("hash-max-listpack-entries", "hash_entries", _COUNT, "hash-max-ziplist-entries"),
         *_limit("hash-max-listpack-value", "hash_value", _BYTES, "hash-max-ziplist-value"),
         *_limit("set-max-intset-entries", "set_intset_entries", _COUNT),
@@ -181,11 +188,11 @@ PARAMETERS: Final[dict[str, Parameter]] = {
         *_limit("stream-node-max-bytes", "stream_node_bytes", _BYTES),
         *_limit("stream-node-max-entries", "stream_node_entries", _COUNT),
         # redis-benchmark, redis-py and exporters ask for these.
-        _fixed("save", ""),
-        _fixed("appendonly", "yes"),
-        _fixed("appendfsync", "always"),
-        _fixed("maxmemory", 0),
-        _fixed("maxmemory-policy", "noeviction"),
+        _only("save", ""),
+        _only("appendonly", "yes"),
+        _only("appendfsync", "always"),
+        _only("maxmemory", "0"),
+        _only("maxmemory-policy", "noeviction"),
         _fixed("cluster-enabled", "no"),
         _fixed("aclfile", ""),
         _fixed("acl-pubsub-default", "resetchannels"),
@@ -197,9 +204,13 @@ PARAMETERS: Final[dict[str, Parameter]] = {
             lambda state, value: state.notifier.listen(value),
             shared=True,
         ),
-        _fixed("replica-read-only", "no"),
-        _fixed("slave-read-only", "no"),
-        _fixed("protected-mode", "no"),
+        _only("replica-read-only", "no"),
+        _only("slave-read-only", "no"),
+        _only("protected-mode", "no"),
+        _only("min-replicas-to-write", "0"),
+        _only("min-slaves-to-write", "0"),
+        _fixed("replicaof", ""),
+        _fixed("slaveof", ""),
         _fixed("daemonize", "no"),
     )
 }
@@ -282,6 +293,9 @@ def config_set(call: Call) -> Reply:
             value = parameter.parse(text.decode("latin-1"))
         except ValueError as error:
             raise _refused(name, str(error)) from None
+        shown = str(parameter.show(call.state))
+        if parameter.store is None and str(value).lower() != shown.lower():
+            raise _refused(name, f"this server has no other value than '{shown}'")
         chosen.append((parameter, value))
     shared = [parameter.shared for parameter, _ in chosen]
     if any(shared):
@@ -290,8 +304,8 @@ def config_set(call: Call) -> Reply:
         call.state.shared.write({parameter.name: argv[3 + 2 * at] for at, (parameter, _) in enumerate(chosen)})
         return OK
     for parameter, value in chosen:
-        assert parameter.store is not None
-        parameter.store(call.state, value)
+        if parameter.store is not None:
+            parameter.store(call.state, value)
     call.state.settings_changed()
     return OK
 

@@ -17,7 +17,7 @@ from elastickv.redis_api.commands.scripts import (
     find_keys,
     key_count,
 )
-from elastickv.redis_api.errors import RedisError
+from elastickv.redis_api.errors import RedisError, subcommand_syntax
 from elastickv.redis_api.rdb import BadFormat, WrongFooter
 from elastickv.redis_api.registry import COMMANDS, Flag, Handler, Reply
 from elastickv.redis_api.replies import OK, Members, Simple
@@ -142,7 +142,9 @@ def function_delete(call: Call) -> Reply:
 )  # fmt: skip
 def function_flush(call: Call) -> Reply:
     options = call.argv[2:]
-    if len(options) > 1 or (options and options[0].upper() not in (b"SYNC", b"ASYNC")):
+    if len(options) > 1:
+        raise subcommand_syntax(*call.argv[:2])
+    if options and options[0].upper() not in (b"SYNC", b"ASYNC"):
         raise _FLUSH_OPTION
     call.state.scripts.functions.flush()
     return OK
@@ -242,7 +244,7 @@ def function_restore(call: Call) -> Reply:
         raise _BAD_PAYLOAD from None
     except BadFormat:
         raise _BAD_FORMAT from None
-    call.state.scripts.functions.load(codes, replace=policy == b"REPLACE", flush=policy == b"FLUSH")
+    call.state.scripts.functions.load(codes, replace=policy == b"REPLACE", flush=policy == b"FLUSH", restoring=True)
     return OK
 
 

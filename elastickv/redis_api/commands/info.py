@@ -88,12 +88,19 @@ def _clients(call: Call) -> Lines:
     yield "connected_clients", len(clients)
     yield "cluster_connections", sum(bool(one.forwarded_from) for one in clients.values())
     yield "maxclients", call.state.max_clients
-    yield "blocked_clients", sum(one.blocked is not None or one.link.waits_at_leader for one in clients.values())
+    yield (
+        "blocked_clients",
+        sum(
+            one.blocked is not None or one.link.waits_at_leader or (one is not call.session and one.link.is_paused)
+            for one in clients.values()
+        ),
+    )
     yield "tracking_clients", len(call.state.tracking.sessions)
     yield "clients_in_monitor", len(call.state.monitors)
 
 
 def _memory(call: Call) -> Lines:
+    state = call.state
     used = resident_bytes()
     peak = max(peak_bytes(), used)
     total = total_bytes()
@@ -106,7 +113,12 @@ def _memory(call: Call) -> Lines:
     yield "used_memory_peak_perc", f"{used / peak * 100:.2f}%"
     yield "total_system_memory", total
     yield "total_system_memory_human", human(total)
-    yield "used_memory_lua", 0
+    scripts = state.scripts
+    yield "used_memory_lua", scripts.engine.used_bytes
+    yield "used_memory_scripts", scripts.engine.used_bytes
+    yield "number_of_cached_scripts", scripts.store.known
+    yield "number_of_functions", sum(len(one.functions) for one in scripts.functions.libraries.values())
+    yield "number_of_libraries", len(scripts.functions.libraries)
     yield "maxmemory", 0
     yield "maxmemory_human", "0B"
     yield "maxmemory_policy", "noeviction"

@@ -113,8 +113,9 @@ def _sorted(call: Call, record: Record | None, request: _Request) -> list[bytes]
     elements: list[bytes] = [member for member, _ in loaded] if record.type is RecordType.ZSET else list(loaded)
     by = request.by
     keep_order = by is not None and b"*" not in by
-    if keep_order and record.type is RecordType.SET and request.store is not None:
-        # What is stored must not depend on the order in which a set happens to lie.
+    in_script = call.state.scripts.engine.running is not None
+    if keep_order and record.type is RecordType.SET and (request.store is not None or in_script):
+        # What is stored, or what a script does, must not depend on the order in which a set happens to lie.
         elements.sort(reverse=request.descending)
     elif not keep_order:
         elements = _ordered(call, elements, request)

@@ -11,6 +11,7 @@ from elastickv.redis_api.acl.sessions import log_denial
 from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.dispatch import Route, Router, failure
 from elastickv.redis_api.errors import RedisError
+from elastickv.redis_api.monitor import feed_called
 from elastickv.redis_api.registry import Flag
 from elastickv.redis_api.replies import NULL_ARRAY
 from elastickv.redis_api.scripting.lua_state import ERROR, LuaState
@@ -120,6 +121,8 @@ class Bridge:
             started = perf_counter_ns()
             reply = route.handler(call)
             route.add(perf_counter_ns() - started)
+            if state.monitors:
+                feed_called(call.session, route, argv, call.db.number)
             if type(reply) is Later:
                 reply.coroutine.close()
                 raise _NOT_ALLOWED

@@ -121,14 +121,19 @@ class Functions:
         }
         return Library(head.name, code, functions)
 
-    def load(self, codes: Iterable[bytes], *, replace: bool, flush: bool = False) -> list[bytes]:
+    def load(
+        self, codes: Iterable[bytes], *, replace: bool, flush: bool = False, restoring: bool = False
+    ) -> list[bytes]:
         """Add libraries, all or none; their names. `replace` those of the same name; `flush` all others too."""
         libraries = {} if flush else dict(self.libraries)
         names = []
         for code in codes:
             name = library_head(code).name
             if name in libraries and not replace:
-                raise RedisError(b"ERR Library '%b' already exists" % name)
+                # FUNCTION RESTORE says it without the quotes.
+                raise RedisError(
+                    (b"ERR Library %b already exists" if restoring else b"ERR Library '%b' already exists") % name
+                )
             library = self._read(code)
             for other in libraries.values():
                 if other.name != name:

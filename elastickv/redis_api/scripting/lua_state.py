@@ -94,6 +94,7 @@ class LuaState:
         functions = lua.table_from(
             {
                 b"call": _sealed(host.call),
+                b"call_packed": _sealed(lambda words, count: host.call(*(words[at] for at in range(1, count + 1)))),
                 b"tick": _sealed(host.tick),
                 b"log": _sealed(host.log),
                 b"setresp": _sealed(host.set_protocol),

@@ -69,6 +69,11 @@ class ScriptStore:
         self._recorded.add(sha)
         return self._by_sha.get(sha) or self._compile(sha, record[1:])
 
+    @property
+    def known(self) -> int:
+        """How many scripts there are."""
+        return sum(1 for _ in self._view.scan(PREFIX, prefix_end(PREFIX)))
+
     def exists(self, sha: bytes) -> bool:
         return self._record(sha) is not None
 

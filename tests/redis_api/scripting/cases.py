@@ -621,6 +621,22 @@ LOADS = tuple(
 
 _SHA = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"
 COMMANDS = (
+    # What fits into Lua's stack to the last place.
+    ("EVAL", "local a={} for i=1,7999 do a[i]=1 end return redis.call('rpush','most',unpack(a))", "1", "most"),
+    ("EVAL", "local a={} for i=1,8000 do a[i]=1 end return redis.call('rpush','most',unpack(a))", "1", "most"),
+    ("DEL", "most"),
+    ("SADD", "letters", "b", "aa", "a", "c", "azz"),
+    ("EVAL", "return redis.call('sort','letters','by','_')", "1", "letters"),
+    ("EVAL", "return redis.call('sort','letters','by','_','desc','limit',1,3)", "1", "letters"),
+    ("FUNCTION", "FLUSH", "a", "b"),
+    ("FUNCTION", "Flush", "a"),
+    ("FUNCTION", "LOAD", _LIB + "local l=redis l.register_function('f',function() l.register_function('g',type) end)"),
+    ("FCALL", "f", "0"),
+    ("FUNCTION", "FLUSH"),
+    ("COMMAND", "GETKEYSANDFLAGS", "SET", "k", "v"),
+    ("COMMAND", "GETKEYSANDFLAGS", "SET", "k", "v", "GET"),
+    ("COMMAND", "GETKEYSANDFLAGS", "BITFIELD", "k", "GET", "u8", "0"),
+    ("COMMAND", "GETKEYSANDFLAGS", "BITFIELD", "k", "GET", "u8", "0", "INCRBY", "u8", "0", "1"),
     ("EVAL", "return 1", "1"),
     ("EVAL", "return 1", "a"),
     ("EVAL", "return 1", "-1"),

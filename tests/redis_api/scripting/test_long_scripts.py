@@ -118,7 +118,8 @@ async def test_busy_after_the_threshold(door: Door) -> None:
     assert str(await other.call("FUNCTION", "KILL")) == text
     assert await other.call("MULTI") == b"OK"
     assert str(await other.call("SET", "k", "v")) == text
-    assert await other.call("DISCARD") == b"OK"
+    assert str(await other.call("EXEC")) == "EXECABORT Transaction discarded because of: " + text
+    assert str(await other.call("EXEC")) == "EXECABORT Transaction discarded because of: " + text
     assert await other.call("SCRIPT", "KILL") == b"OK"
     ended = str(await task)
     assert ended.startswith("ERR Script killed by user with SCRIPT KILL. script: ")

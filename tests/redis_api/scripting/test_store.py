@@ -99,9 +99,9 @@ def test_a_payload_is_restored_as_a_whole_or_not_at_all() -> None:
     server.run("FUNCTION", "LOAD", LIBRARY)
     server.run("FUNCTION", "LOAD", "#!lua name=two\nredis.register_function('g', function() return 2 end)")
     payload = server.run("FUNCTION", "DUMP")
-    assert server.error("FUNCTION", "RESTORE", payload) == b"ERR Library 'lib' already exists"
+    assert server.error("FUNCTION", "RESTORE", payload) == b"ERR Library lib already exists"
     server.run("FUNCTION", "DELETE", "lib")
-    assert server.error("FUNCTION", "RESTORE", payload) == b"ERR Library 'two' already exists"
+    assert server.error("FUNCTION", "RESTORE", payload) == b"ERR Library two already exists"
     assert server.error("FCALL", "f", 0) == b"ERR Function not found"
     assert server.run("FUNCTION", "RESTORE", payload, "REPLACE") == b"OK"
     assert server.run("FCALL", "g", 0) == 2

@@ -15,7 +15,7 @@ local sethook = debug.sethook
 local fail, bad_argument, raised_at, room = support.fail, support.bad_argument, support.raised_at, support.room
 local host_call, host_tick, host_log, host_setresp, host_sha1 =
     host.call, host.tick, host.log, host.setresp, host.sha1
-local host_acl, host_adjust = host.acl, host.adjust
+local host_acl, host_adjust, host_call_packed = host.acl, host.adjust, host.call_packed
 
 local READONLY = "Attempt to modify a readonly table"
 local HOOK_COUNT = 100000
@@ -291,14 +291,24 @@ local function reply(raising, ok, value, code, ...)
     return problem
 end
 
-local function call(...)
+-- Lua has 8000 places for what C functions get; unpack fills nearly all of them, and the host needs some for itself.
+local MOST_WORDS = 7900
+
+local function ask(...)
     room()
-    return reply(true, pcall(host_call, ...))
+    local count = select("#", ...)
+    if count > MOST_WORDS then
+        return pcall(host_call_packed, { ... }, count)
+    end
+    return pcall(host_call, ...)
+end
+
+local function call(...)
+    return reply(true, ask(...))
 end
 
 local function protected_call(...)
-    room()
-    return reply(false, pcall(host_call, ...))
+    return reply(false, ask(...))
 end
 
 local function asked(ok, ...)
@@ -427,6 +437,9 @@ function evaluating.debug() end
 local registered -- by the library that is being loaded
 
 local function register(name, body, flags, description)
+    if not registered then
+        raise("redis.register_function can only be called on FUNCTION LOAD command")
+    end
     if type(body) ~= "function" then
         raise("second argument to redis.register_function must be a function")
     end
