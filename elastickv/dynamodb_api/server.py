@@ -20,6 +20,7 @@ from elastickv.dynamodb_api.housekeeping import Housekeeping
 from elastickv.dynamodb_api.operations import OPERATIONS
 from elastickv.dynamodb_api.signing import Verifier, read_credentials
 from elastickv.kv.ports import Store
+from elastickv.listening import addresses
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class DynamoServer:
         """Raises OSError when the address cannot be listened on."""
         address = self._settings.address
         self._server = await self.door.loop.create_server(
-            partial(Connection, self.door), address.host or None, address.port, backlog=511
+            partial(Connection, self.door), addresses(address.host), address.port, backlog=511
         )
         self.port = self._server.sockets[0].getsockname()[1]
         self._checks = self.door.loop.call_later(CHECK_SECONDS, self._check_connections)

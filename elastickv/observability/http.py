@@ -21,6 +21,7 @@ from http import HTTPStatus
 
 import h11
 
+from elastickv.listening import addresses
 from elastickv.observability.health import Health
 from elastickv.observability.metrics import Metrics
 
@@ -73,7 +74,7 @@ class MetricsServer:
     async def start(self, host: str, port: int) -> int:
         """Returns the port, which was chosen by the system when 0 was asked for. Raises OSError."""
         self._server = await asyncio.start_server(
-            self._on_connection, host or None, port, limit=self._limits.header_bytes
+            self._on_connection, addresses(host), port, limit=self._limits.header_bytes
         )
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound

@@ -11,6 +11,7 @@ from typing import Final
 from elastickv.clock import Clock
 from elastickv.config import RedisSettings
 from elastickv.kv.ports import ClusterControl, Store
+from elastickv.listening import addresses
 from elastickv.redis_api.acl.sessions import follow_users
 from elastickv.redis_api.commands import COMMANDS, INTERNAL
 from elastickv.redis_api.commands.configuration import shared_defaults, take_shared
@@ -62,7 +63,7 @@ class RedisServer:
     async def start(self) -> None:
         address = self.state.settings.address
         self._server = await self.hub.loop.create_server(
-            partial(Connection, self.hub), address.host or None, address.port, backlog=511
+            partial(Connection, self.hub), addresses(address.host), address.port, backlog=511
         )
         self.state.port = self._server.sockets[0].getsockname()[1]
         self._cron = self.hub.loop.call_later(CRON_SECONDS, self._look_after_clients)
