@@ -39,6 +39,7 @@ from elastickv.redis_api.hub import Hub
 from elastickv.redis_api.long_reads import AGAIN, PIECE_BYTES, Pieces
 from elastickv.redis_api.monitor import feed
 from elastickv.redis_api.pending import Burst, Fixed, SelectAgain, Transaction
+from elastickv.redis_api.registry import Flag
 from elastickv.redis_api.replies import NO_REPLY, NULL_ARRAY, QUEUED, Raw, encode, encoders
 from elastickv.redis_api.resp import Parser, Words
 from elastickv.redis_api.session import Block, Later, LinkFigures, Session
@@ -799,7 +800,8 @@ class Connection(asyncio.Protocol):
             return True
         if self.session.forwarded_from == "" and route.name.startswith("client|"):
             return True
-        if not state.paused_all and not route.write and route.name not in ("exec", "elastickv.exec"):
+        writes = route.write or Flag.MAY_REPLICATE in route.command.flags
+        if not state.paused_all and not writes and route.name not in ("exec", "elastickv.exec"):
             return True
         self.hub.wait(self)
         return False

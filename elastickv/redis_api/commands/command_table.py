@@ -273,6 +273,8 @@ def _access_by_words(name: str, argv: list[bytes]) -> tuple[str, ...]:
     if name == "set":
         reads = any(word.upper() == b"GET" for word in argv[3:])
         return ("RW ACCESS UPDATE" if reads else "OW UPDATE",)
+    if name == "sort":
+        return ("RO ACCESS", "OW UPDATE")
     if name == "bitfield":
         writes = any(word.upper() in (b"SET", b"INCRBY") for word in argv[2:])
         return ("RW ACCESS UPDATE" if writes else "RO ACCESS",)

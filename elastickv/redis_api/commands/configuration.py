@@ -195,7 +195,7 @@ PARAMETERS: Final[dict[str, Parameter]] = {
         _only("maxmemory-policy", "noeviction"),
         _fixed("cluster-enabled", "no"),
         _fixed("aclfile", ""),
-        _fixed("acl-pubsub-default", "resetchannels"),
+        _only("acl-pubsub-default", "resetchannels"),
         _fixed("io-threads", 1),
         Parameter(
             "notify-keyspace-events",

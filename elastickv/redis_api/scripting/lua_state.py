@@ -115,11 +115,14 @@ class LuaState:
         self._protocols = (2, 2)
         self._restore: Function = exports[b"restore"]
         self._run = {False: exports[b"run_script"], True: exports[b"run_function"]}
+        lua.gccollect()
+        self._sandbox_bytes = int(lua.get_memory_used(total=True))
         self._run_pushed = {False: exports[b"run_script_pushed"], True: exports[b"run_function_pushed"]}
 
     @property
     def used_bytes(self) -> int:
-        return int(self._lua.get_memory_used(total=True))
+        """By scripts and libraries; the sandbox itself does not count."""
+        return max(0, int(self._lua.get_memory_used(total=True)) - self._sandbox_bytes)
 
     def has_room(self, size: int) -> bool:
         """`size` bytes can be allocated, now or after a collection."""

@@ -42,9 +42,9 @@ async def test_paused_clients_count_as_blocked(door: Door) -> None:
     async with connected(door.port) as client, connected(door.port) as other:
         await client.ask("CLIENT PAUSE 60000 WRITE", "+OK")
         assert b"\r\nblocked_clients:0\r\n" in await told(client, "INFO clients")
-        other.send("SET a 1")
+        other.send("PUBLISH a 1")
         await eventually(lambda: any(one.link.is_paused for one in door.server.hub.clients.values()))
         assert b"\r\nblocked_clients:1\r\n" in await told(client, "INFO clients")
         await client.ask("CLIENT UNPAUSE", "+OK")
-        await other.expect("+OK")
+        await other.expect(":0")
         assert b"\r\nblocked_clients:0\r\n" in await told(client, "INFO clients")

@@ -633,6 +633,7 @@ COMMANDS = (
     ("FUNCTION", "LOAD", _LIB + "local l=redis l.register_function('f',function() l.register_function('g',type) end)"),
     ("FCALL", "f", "0"),
     ("FUNCTION", "FLUSH"),
+    ("COMMAND", "GETKEYSANDFLAGS", "SORT", "k", "BY", "x", "STORE", "to"),
     ("COMMAND", "GETKEYSANDFLAGS", "SET", "k", "v"),
     ("COMMAND", "GETKEYSANDFLAGS", "SET", "k", "v", "GET"),
     ("COMMAND", "GETKEYSANDFLAGS", "BITFIELD", "k", "GET", "u8", "0"),
