@@ -472,7 +472,10 @@ class Connection(asyncio.Protocol):
         if session.plain:
             parts.append(self._encode(reply))
             return
-        if not (session.muted or session.skipping or reply is NO_REPLY):
+        silent = session.muted or session.skipping
+        if silent and type(reply) is Raw and self._call.argv[0].lower().endswith(b"subscribe"):
+            silent = False  # confirmations of subscriptions are pushes, and pushes are sent all the same
+        if not (silent or reply is NO_REPLY):
             parts.append(self._encode(reply))
         session.skipping = session.skip_next
         session.skip_next = False

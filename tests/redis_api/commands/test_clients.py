@@ -48,3 +48,14 @@ async def test_paused_clients_count_as_blocked(door: Door) -> None:
         await client.ask("CLIENT UNPAUSE", "+OK")
         await other.expect(":0")
         assert b"\r\nblocked_clients:0\r\n" in await told(client, "INFO clients")
+
+
+async def test_subscriptions_are_confirmed_without_replies(door: Door) -> None:
+    async with connected(door.port) as client, connected(door.port) as other:
+        client.send("CLIENT REPLY OFF", "SUBSCRIBE a", "PING")
+        await client.expect("*3 $9 subscribe $1 a :1")
+        await other.ask("PUBLISH a x", ":1")
+        await client.expect("*3 $7 message $1 a $1 x")
+        client.send("UNSUBSCRIBE a", "PING")
+        await client.expect("*3 $11 unsubscribe $1 a :0")
+        assert await client.silent()
