@@ -29,7 +29,8 @@ class RedisCalls:
         self.store = FakeStore()
         self.databases = Databases(self.store.view, 16, random.Random(seed))
         self.databases.load()
-        self.state = SimpleNamespace(max_bulk_bytes=max_bulk_bytes, databases=self.databases)
+        no_script = SimpleNamespace(engine=SimpleNamespace(running=None))
+        self.state = SimpleNamespace(max_bulk_bytes=max_bulk_bytes, databases=self.databases, scripts=no_script)
         session = cast(Session, SimpleNamespace(state=self.state, in_exec=False))
         self.call = Call(session, self.databases, self.store.view)
 
