@@ -31,8 +31,9 @@ from elastickv.raft.types import Member, Role
 from elastickv.redis_api.server import RedisServer
 from elastickv.redis_api.state import NodeFacts
 from elastickv.redis_api.values.database import Databases
-from elastickv.runtime.group import Group, GroupSettings
+from elastickv.runtime.group import Group
 from elastickv.runtime.membership import GroupControl
+from elastickv.runtime.settings import GroupSettings
 from elastickv.runtime.store import GroupStore
 from elastickv.storage.data_dir import DataDirectory, DataDirectoryError
 from elastickv.transport.grpc_transport import GrpcTransport

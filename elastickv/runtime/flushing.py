@@ -113,7 +113,8 @@ class Flushing:
         if now - self._space_checked_at >= _SPACE_CHECK_SECONDS:
             self._space_checked_at = now
             self._check_space()
-            group.executor_timeouts()
+            group.executor.check_deadlines()
+            group.rounds.expire()
         applied = group.view.applied
         if not applied and self.flushed_index == group.machine.index:
             self._unflushed_since = None

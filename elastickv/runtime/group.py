@@ -17,7 +17,6 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from elastickv.clock import Clock
@@ -26,10 +25,8 @@ from elastickv.kv.executor import Executor, ReadRound
 from elastickv.kv.hybrid_clock import HybridClock
 from elastickv.kv.state_machine import StateMachine
 from elastickv.kv.view import Batch, View
-from elastickv.raft.config import RaftConfig
 from elastickv.raft.node import DropReason, ProposalDropped, RawNode
 from elastickv.raft.ready import Ready
-from elastickv.raft.storage import SnapshotPending
 from elastickv.raft.types import (
     ConfState,
     Entry,
@@ -44,83 +41,19 @@ from elastickv.raft.types import (
 from elastickv.runtime.flushing import Flushing
 from elastickv.runtime.founding import Founder, founding_log, new_cluster_id
 from elastickv.runtime.gate import Gate, binding
+from elastickv.runtime.group_log import GroupLog
+from elastickv.runtime.read_rounds import ReadRounds
+from elastickv.runtime.settings import GroupSettings
 from elastickv.runtime.snapshots import Snapshots
 from elastickv.runtime.waiting import Waiting
 from elastickv.storage.codec import decode_conf_change
 from elastickv.storage.data_dir import DataDirectory
 from elastickv.storage.engine import Applied
 from elastickv.storage.lmdb_engine import LmdbEngine
-from elastickv.storage.lmdb_log import LmdbLog
 from elastickv.storage.log_writer import LogWriter
 from elastickv.transport.base import Hello, PeerTransport, Refusal
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class GroupSettings:
-    """Times in seconds, sizes in bytes."""
-
-    node_id: NodeId
-    address: str
-    version: str
-    heartbeat_interval: float = 0.1
-    election_timeout: float = 1.0
-    request_timeout: float = 5.0
-    max_append_bytes: int = 1 << 20
-    snapshot_entries: int = 10_000
-    """Applied entries between two cuts of the log."""
-    log_retain: int = 5_000
-    """Entries kept behind the cut, so that a follower that lags a little needs no snapshot."""
-    log_retain_bytes: int = 64 << 20
-    """The same in bytes; the lower of the two limits counts."""
-    flush_interval: float = 5.0
-    memtable_bytes: int = 32 << 20
-    log_cache_bytes: int = 16 << 20
-    """Newest log entries kept in memory."""
-    disk_reserve_bytes: int = 16 << 20
-    """Free space below which writes are refused."""
-    map_bytes: int = 1 << 40
-    ticks_per_heartbeat: int = 5
-    clock_drift: float = 0.1
-    """Share of the election timeout by which a lease is shorter, for clocks that run at different speeds."""
-
-    @property
-    def tick_interval(self) -> float:
-        return self.heartbeat_interval / self.ticks_per_heartbeat
-
-    def raft_config(self) -> RaftConfig:
-        election_ticks = max(self.ticks_per_heartbeat + 1, round(self.election_timeout / self.tick_interval))
-        # A follower counts whole ticks, so up to one tick of its timeout may already be over when it begins to count.
-        lease = (election_ticks - 1) * self.tick_interval * (1 - self.clock_drift)
-        return RaftConfig(
-            id=self.node_id,
-            heartbeat_ticks=self.ticks_per_heartbeat,
-            election_ticks=election_ticks,
-            lease_seconds=lease,
-            max_append_bytes=self.max_append_bytes,
-        )
-
-
-class GroupLog(LmdbLog):
-    """A log that remembers that the core has asked it for a snapshot in vain."""
-
-    snapshot_wanted = False
-
-    def snapshot(self) -> SnapshotMeta:
-        meta = super().snapshot() if self.has_snapshot else None
-        if meta is None or meta.index + 1 < self.first_index():
-            # None, or one that the log does not continue any more.
-            self.snapshot_wanted = True
-            raise SnapshotPending("no snapshot is ready to be sent")
-        return meta
-
-    has_snapshot = False
-
-    def set_snapshot(self, meta: SnapshotMeta | None) -> None:
-        super().set_snapshot(meta)
-        self.has_snapshot = meta is not None
-        self.snapshot_wanted = False
 
 
 class Group:
@@ -175,10 +108,7 @@ class Group:
         self.watchers: list[Callable[[], None]] = []
         self._pending: deque[tuple[int, tuple[Message, ...], bool]] = deque()
         """Readies whose promises wait for the disk: (number, promises, goes to disk)."""
-        self._rounds: dict[bytes, ReadRound | asyncio.Future[int]] = {}
-        # Not from 1: an answer to a question of this node's former life may still be under way.
-        self._round_number = rng.getrandbits(62)
-        self._unapplied_rounds: list[tuple[int, ReadRound | asyncio.Future[int]]] = []
+        self.rounds = ReadRounds(self, rng.getrandbits(62))
         self._pump_scheduled = False
         self._pumping = False
         self.paused = False
@@ -280,9 +210,7 @@ class Group:
         await asyncio.to_thread(self.writer.stop)
         await self.flushing.stop()
         self.waiting.close(KvError(Fault.SHUTTING_DOWN))
-        for ticket in list(self._rounds.values()):
-            self._fail_round(ticket, KvError(Fault.SHUTTING_DOWN))
-        self._rounds.clear()
+        self.rounds.fail(Fault.SHUTTING_DOWN)
         self.stopped = True
         self.log.close()
         self.engine.close()
@@ -458,9 +386,7 @@ class Group:
         if ready.committed:
             self._apply(ready.committed)
         for state in ready.read_states:
-            ticket = self._rounds.pop(state.context, None)
-            if ticket is not None:
-                self._read_reached(state.index, ticket)
+            self.rounds.came(state.context, state.index)
 
     def _on_persisted(self, number: int) -> None:
         pending = self._pending
@@ -505,8 +431,7 @@ class Group:
         self.node.applied_to(machine.index)
         self.flushing.note_applied(machine.index, sum([len(entry.data) for entry in entries]))
         self.waiting.applied(machine.index, entries)
-        if self._unapplied_rounds:
-            self._release_rounds()
+        self.rounds.applied()
         if not executor.serving and self.node.leader_ready and machine.index >= self.node.noop_index:
             _log.info("leading", extra={"term": self.node.term})
             executor.begin(self.node.term)
@@ -536,9 +461,7 @@ class Group:
         if self.executor.serving and (node.role is not Role.LEADER or not node.leader_ready):
             _log.info("no longer leading", extra={"term": node.term})
             self.executor.end()
-            rounds, self._rounds = self._rounds, {}
-            for ticket in rounds.values():
-                self._fail_round(ticket, KvError(Fault.NOT_LEADER))
+            self.rounds.fail(Fault.NOT_LEADER)
         self._notify()
 
     def _notify(self) -> None:
@@ -591,56 +514,7 @@ class Group:
         return self.clock.monotonic() < self.node.lease_until
 
     def begin_read(self, round: ReadRound) -> bool:
-        return self.start_round(round)
-
-    def start_round(self, ticket: ReadRound | asyncio.Future[int]) -> bool:
-        """Ask for a read index; False when there is nobody to ask."""
-        self._round_number += 1
-        context = self._round_number.to_bytes(8)
-        if not self.node.read_index(context):
-            return False
-        self._rounds[context] = ticket
-        self.kick()
-        return True
-
-    def forget_round(self, ticket: asyncio.Future[int]) -> None:
-        """Whoever waited has given up."""
-        for context in [context for context, one in self._rounds.items() if one is ticket]:
-            del self._rounds[context]
-
-    def _read_reached(self, index: int, ticket: ReadRound | asyncio.Future[int]) -> None:
-        if index <= self.machine.index:
-            self._release_round(index, ticket)
-        else:
-            self._unapplied_rounds.append((index, ticket))
-
-    def _release_rounds(self) -> None:
-        reached = self.machine.index
-        ready = [one for one in self._unapplied_rounds if one[0] <= reached]
-        self._unapplied_rounds = [one for one in self._unapplied_rounds if one[0] > reached]
-        for index, ticket in ready:
-            self._release_round(index, ticket)
-
-    def _release_round(self, index: int, ticket: ReadRound | asyncio.Future[int]) -> None:
-        if isinstance(ticket, ReadRound):
-            self.executor.read_confirmed(ticket)
-        elif not ticket.done():
-            ticket.set_result(index)
-
-    def _fail_round(self, ticket: ReadRound | asyncio.Future[int], fault: KvError) -> None:
-        if isinstance(ticket, ReadRound):
-            self.executor.read_failed(ticket, fault)
-        elif not ticket.done():
-            ticket.set_exception(fault)
-
-    def executor_timeouts(self) -> None:
-        """Give up what has waited too long."""
-        self.executor.check_deadlines()
-        limit = self.clock.monotonic() - self.settings.request_timeout
-        for context, ticket in list(self._rounds.items()):
-            if isinstance(ticket, ReadRound) and ticket.started_at < limit:
-                del self._rounds[context]
-                self.executor.read_failed(ticket, KvError(Fault.NO_QUORUM, "no majority confirmed the lead in time"))
+        return self.rounds.start(round)
 
     def fatal(self, reason: str) -> None:
         """This node cannot go on: stop it, so that a supervisor starts it anew."""

@@ -357,7 +357,7 @@ class GroupControl:
         self._require_leader()
         group = self._group
         ticket: asyncio.Future[int] = group.loop.create_future()
-        if not group.start_round(ticket):
+        if not group.rounds.start(ticket):
             raise group.not_leader()
         try:
             await self._bounded("the lead", ticket, timeout)
@@ -366,7 +366,7 @@ class GroupControl:
                 raise group.not_leader() from error
             raise
         finally:
-            group.forget_round(ticket)
+            group.rounds.forget(ticket)
         self._require_leader()
 
     async def snapshot(self, *, timeout: float | None = None) -> int:

@@ -127,7 +127,7 @@ class GroupStore:
                 while True:
                     await self.wait_for_leader(timeout=timeout)
                     ticket: asyncio.Future[int] = group.loop.create_future()
-                    if not group.start_round(ticket):
+                    if not group.rounds.start(ticket):
                         await asyncio.sleep(group.settings.tick_interval)
                         continue
                     try:
@@ -136,6 +136,6 @@ class GroupStore:
                             await ticket
                         return
                     except (TimeoutError, KvError):
-                        group.forget_round(ticket)
+                        group.rounds.forget(ticket)
         except TimeoutError:
             raise KvError(Fault.NO_QUORUM, "no majority confirmed a leader in time") from None

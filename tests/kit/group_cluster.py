@@ -14,8 +14,9 @@ import grpc.aio
 from elastickv.clock import SystemClock
 from elastickv.errors import KvError
 from elastickv.raft.types import Member
-from elastickv.runtime.group import Group, GroupSettings
+from elastickv.runtime.group import Group
 from elastickv.runtime.membership import GroupControl
+from elastickv.runtime.settings import GroupSettings
 from elastickv.runtime.store import GroupStore
 from elastickv.storage.data_dir import DataDirectory
 from elastickv.transport.grpc_transport import GrpcTransport

@@ -13,8 +13,9 @@ import pytest
 from elastickv.clock import SystemClock
 from elastickv.errors import Fault, KvError
 from elastickv.kv.view import View
-from elastickv.runtime.group import Group, GroupSettings
+from elastickv.runtime.group import Group
 from elastickv.runtime.membership import GroupControl
+from elastickv.runtime.settings import GroupSettings
 from elastickv.runtime.store import GroupStore
 from elastickv.storage.data_dir import DataDirectory
 from tests.kit.silent_transport import SilentTransport
