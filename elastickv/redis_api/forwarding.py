@@ -31,19 +31,18 @@ import logging
 from collections import deque
 from typing import Any, Final, Protocol
 
-import hiredis
-
 from elastickv.errors import Fault, KvError
 from elastickv.redis_api.acl.permissions import denial
-from elastickv.redis_api.commands.transactions import RUN_SCRIPTS
-from elastickv.redis_api.dispatch import Route, follow_reads
+from elastickv.redis_api.dispatch import follow_reads
 from elastickv.redis_api.errors import RedisError, from_fault
+from elastickv.redis_api.forwarded_commands import Judge
+from elastickv.redis_api.forwarded_transactions import answered, prepare, take_queue
 from elastickv.redis_api.hub import Hub
 from elastickv.redis_api.pending import Fixed, SelectAgain, Transaction
 from elastickv.redis_api.replies import NULL_ARRAY, encode
 from elastickv.redis_api.resp import Words, encode_command
 from elastickv.redis_api.session import Session
-from elastickv.redis_api.upstream import Upstream, reply_end
+from elastickv.redis_api.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,6 @@ HANDOVER_SECONDS: Final = 0.01
 """Between a node that leads no more, or not yet, and the next attempt: the lead is on its way."""
 
 UNBLOCK: Final = b"ELASTICKV.UNBLOCK"
-_SAFE_TO_REPEAT: Final = frozenset({"watch", "unwatch", "wait"})
 
 NO_LEADER: Final = RedisError(b"CLUSTERDOWN no leader, or no majority of the members can be reached")
 LEADER_SILENT: Final = RedisError(b"CLUSTERDOWN the leader did not answer in time; nothing was changed")
@@ -105,6 +103,7 @@ class Forwarder:
     def __init__(self, owner: Owner) -> None:
         self.owner = owner
         self.hub = owner.hub
+        self.judge = Judge(owner.hub.router)
         self.upstream: Upstream | None = None
         self.congested = False
         self._connecting: asyncio.Task[None] | None = None
@@ -137,13 +136,13 @@ class Forwarder:
         upstream = self.upstream
         if upstream is None or not upstream.unanswered:
             return False
-        route = self._route(upstream.unanswered[0])
+        route = self.judge.route(upstream.unanswered[0])
         return route is not None and route.blocking
 
     @property
     def _reads_long(self) -> bool:
         """What is waited for may be a read that steps aside again and again."""
-        route = self._route(self.upstream.unanswered[0]) if self.upstream is not None else None
+        route = self.judge.route(self.upstream.unanswered[0]) if self.upstream is not None else None
         return route is not None and route.steps_aside
 
     @property
@@ -315,7 +314,7 @@ class Forwarder:
             self.hub.wait(self._waiter())
             return False
         raw, self._raw = self._raw, None
-        if not session.ordinary or self._changes_facts(backlog[0]):
+        if not session.ordinary or self.judge.changes_images(backlog[0]):
             return self._send_alone(upstream)
         if self._swallow:
             if upstream.unanswered:
@@ -333,7 +332,7 @@ class Forwarder:
                 break
             route = plain.get(argv[0])
             if route is None or route.local or restricted or not route.accepts(len(argv)):
-                if not is_for_leader(argv) or self._changes_facts(argv):
+                if not is_for_leader(argv) or self.judge.changes_images(argv):
                     break
                 if argv[0].lower() == b"watch":
                     session.remote_watch = True
@@ -367,10 +366,11 @@ class Forwarder:
             session.skipping = False
             session.settle_mode()
         if type(argv) is not Transaction and argv[0].lower() == b"exec":
-            argv = self._transaction()
-        if type(argv) is Transaction:
-            self._prepare(argv)
-        self._settling = self._changes_facts(argv)
+            argv = take_queue(session)
+        if type(argv) is Transaction and prepare(self.hub.router, argv):
+            self._special = argv
+            self._special_reply = []
+        self._settling = self.judge.changes_images(argv)
         for one in argv.queue if type(argv) is Transaction else (argv,):
             if session.tracking is not None:
                 self._follow(one)
@@ -383,17 +383,9 @@ class Forwarder:
         return True
 
     def _follow(self, argv: Words) -> None:
-        route = self._route(argv)
+        route = self.judge.route(argv)
         if route is not None:
             follow_reads(self.owner.session, route, argv)
-
-    def _changes_facts(self, argv: Words) -> bool:
-        """It changes what every node keeps an image of (users, settings of the cluster): the client gets its reply when
-        this node has followed, so that what it does next finds the change here."""
-        if type(argv) is not list or argv[0].lower() not in (b"acl", b"config"):
-            return False
-        route = self._route(argv)
-        return route is not None and route.name in ("acl|setuser", "acl|deluser", "config|set")
 
     async def _settle(self, data: bytes) -> None:
         try:
@@ -404,43 +396,6 @@ class Forwarder:
         self._settle_task = None
         self.owner.pass_through(data)
         self.owner.advance()
-
-    # transactions
-
-    def _transaction(self) -> Transaction:
-        """The queue of the session as one command; MULTI and WATCH are over with it."""
-        session = self.owner.session
-        assert session.queue is not None
-        transaction = Transaction(session.queue, session.remote_watch)
-        session.remote_watch = False
-        session.end_transaction()
-        return transaction
-
-    def _prepare(self, transaction: Transaction) -> None:
-        """Fill in the words to send, without what this node answers itself."""
-        transaction[1:] = []
-        transaction.here.clear()
-        transaction.selects.clear()
-        sent = 0
-        for place, argv in enumerate(transaction.queue):
-            route = self._route(argv)
-            if route is not None and route.name != "select" and route.is_local(argv):
-                transaction.here.append(place)
-                continue
-            if route is not None and route.name == "select":
-                transaction.selects.append((sent, argv[1]))
-            transaction.append(b"%d" % len(argv))
-            transaction += argv
-            sent += 1
-        if transaction.here or transaction.selects:
-            self._special = transaction
-            self._special_reply = []
-
-    def _route(self, argv: Words) -> Route | None:
-        try:
-            return self.hub.router.find(argv)
-        except RedisError:
-            return None
 
     # what comes back
 
@@ -467,32 +422,10 @@ class Forwarder:
         self._special_reply = []
         session = self.owner.session
         if isinstance(reply, list):
-            for place, number in transaction.selects:
-                if not isinstance(reply[place], hiredis.ReplyError):
-                    session.call.db = session.state.databases.numbered[int(number)]
-            if transaction.here:
-                data = self._splice(transaction, data)
+            data = answered(session, self.hub.router, transaction, reply, data)
         if not self._swallow:
             self.owner.pass_through(data)
         self.owner.announce()
-
-    def _splice(self, transaction: Transaction, data: bytes) -> bytes:
-        """Put this node's own answers between those of the leader."""
-        call = self.owner.session.call
-        router = self.hub.router
-        at = data.index(b"\r\n") + 2
-        parts = [b"*%d\r\n" % len(transaction.queue)]
-        here = set(transaction.here)
-        call.session.in_exec = True
-        for place, argv in enumerate(transaction.queue):
-            if place in here:
-                parts.append(encode(router.execute(call, argv), call.protocol))
-            else:
-                end = reply_end(data, at)
-                parts.append(data[at:end])
-                at = end
-        call.session.in_exec = False
-        return b"".join(parts)
 
     def all_answered(self) -> None:
         self.owner.advance()
@@ -513,7 +446,7 @@ class Forwarder:
             log.warning("the leader at %s was lost in the middle of a reply; client closed", upstream.address)
             owner.abort()
             return
-        if not repeat_all and any(map(self._may_wait, upstream.unanswered)):
+        if not repeat_all and any(map(self.judge.may_wait, upstream.unanswered)):
             log.info(
                 "the leader at %s was lost while client %d waited; client closed", upstream.address, owner.session.id
             )
@@ -524,9 +457,9 @@ class Forwarder:
         for argv in upstream.unanswered:
             if type(argv) is Fixed:
                 again.append(argv)
-            elif type(argv) is Transaction and argv.guarded and (repeat_all or self._only_reads(argv)):
+            elif type(argv) is Transaction and argv.guarded and (repeat_all or self.judge.only_reads(argv)):
                 again.append(Fixed(encode(NULL_ARRAY, owner.session.call.protocol)))
-            elif repeat_all or self._only_reads(argv):
+            elif repeat_all or self.judge.only_reads(argv):
                 stats.forward_retries += 1
                 again.append(argv)
             else:
@@ -544,24 +477,6 @@ class Forwarder:
     def _try_again_soon(self) -> None:
         self._next_attempt = self.now() + HANDOVER_SECONDS
         self.hub.loop.call_later(HANDOVER_SECONDS, self.owner.advance)
-
-    def _only_reads(self, argv: Words) -> bool:
-        if type(argv) is Transaction:
-            return all(self._only_reads(one) for one in argv.queue)
-        route = self._route(argv)
-        return route is not None and (route.readonly or route.is_local(argv) or route.name in _SAFE_TO_REPEAT)
-
-    def _may_wait(self, argv: Words) -> bool:
-        """A command that waits for something to come, and not only for its turn."""
-        if type(argv) is Transaction:
-            return False
-        route = self._route(argv)
-        if route is None or not route.blocking or route.name in _SAFE_TO_REPEAT:
-            return False
-        if route.name not in ("xread", "xreadgroup"):
-            return True
-        options = [word.upper() for word in argv[1:]]
-        return b"BLOCK" in options[: options.index(b"STREAMS") if b"STREAMS" in options else None]
 
     def sync_refused(self, upstream: Upstream, text: str) -> None:
         """The leader does not take the session: wrong password, too many clients, or it does not lead any more."""
@@ -587,7 +502,9 @@ class Forwarder:
         upstream = self.upstream
         if upstream is not None and upstream.unanswered:
             waited = now - upstream.waiting_since
-            blocking = self.waits_for_keys or self._waits_for_script(upstream)
+            # A script may take longer than any request, as long as there is a leader to run it.
+            runs_script = self.judge.runs_script(upstream.unanswered[0]) and self.hub.state.leader() is not None
+            blocking = self.waits_for_keys or runs_script
             if not self._leads_elsewhere(upstream):
                 self._elsewhere_since = 0.0
             elif not self._elsewhere_since:
@@ -596,7 +513,7 @@ class Forwarder:
                 self._give_up(upstream)
             elif waited > (max(timeout, LONG_READ_SECONDS) if self._reads_long else timeout + 0.2) and not blocking:
                 for place, argv in enumerate(upstream.unanswered):
-                    if self._only_reads(argv):
+                    if self.judge.only_reads(argv):
                         upstream.unanswered[place] = Fixed(b"" if self._swallow else encode(LEADER_SILENT))
                 self._give_up(upstream)
         elif upstream is not None and upstream.syncing >= 0 and now - upstream.waiting_since > timeout:
@@ -604,13 +521,6 @@ class Forwarder:
         if self._waiting_since and now - self._waiting_since > timeout:
             self._waiting_since = 0.0
             self._fail_backlog()
-
-    def _waits_for_script(self, upstream: Upstream) -> bool:
-        """What the leader is to answer next runs a script, which may take longer than any request; and there is a
-        leader."""
-        head = upstream.unanswered[0]
-        queue = head.queue if type(head) is Transaction else [head]
-        return any(argv[0].lower() in RUN_SCRIPTS for argv in queue) and self.hub.state.leader() is not None
 
     def _leads_elsewhere(self, upstream: Upstream) -> bool:
         state = self.hub.state
