@@ -16,17 +16,13 @@ committed. The view keeps the newest such batch in `dependency`; the executor tu
 
 from __future__ import annotations
 
-import heapq
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from elastickv.kv.hybrid_clock import HybridClock
 from elastickv.kv.layers import Layer
-
-_WINDOW: Final = 64
-"""How many keys of a layer a scan takes at a time."""
+from elastickv.kv.merging import merged
 
 
 class Flushed(Protocol):
@@ -158,7 +154,8 @@ class View:
     def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Pairs with start <= key < end in order (end b"": no upper bound), from the top down when `reverse`.
 
-        Lazy; what is written while it runs may or may not be seen where the scan has not been yet.
+        Lazy; what is written while it runs may or may not be seen where the scan has not been yet. It rests on what it
+        has looked at, which may be a little more than what was taken of it.
         """
         layers: list[Layer] = [self.forming, *reversed(self.inflight), self.applied]
         if self.frozen is not None:
@@ -167,29 +164,18 @@ class View:
         if not any(layer.puts or layer.ranges for layer in layers):
             yield from self._flushed_scan(start, end, reverse=reverse)
             return
-        sign = -1 if reverse else 1
-        sources = [_layer_items(layer, sign * rank, start, end, reverse) for rank, layer in enumerate(layers)]
-        floor = sign * len(layers)
-        sources.append((key, floor, value) for key, value in self._flushed_scan(start, end, reverse=reverse))
         for layer in layers[:speculative]:
             if any(_overlaps(one, other, start, end) for one, other in layer.ranges):
                 assert isinstance(layer, Batch)
                 self.depend(layer)
-        masking = [(rank, layer) for rank, layer in enumerate(layers) if layer.ranges]
-        previous: bytes | None = None
-        for key, signed_rank, value in heapq.merge(*sources, reverse=reverse):
-            if key == previous:
-                continue
-            rank = sign * signed_rank
-            if masking and any(above < rank and layer.masks(key) for above, layer in masking):
-                continue
-            previous = key
-            if rank < speculative:
-                layer = layers[rank]
+
+        def met(place: int) -> None:
+            if place < speculative:
+                layer = layers[place]
                 assert isinstance(layer, Batch)
                 self.depend(layer)
-            if value is not None:
-                yield key, value
+
+        yield from merged(layers, self._flushed_scan(start, end, reverse=reverse), start, end, met, reverse=reverse)
 
     # writing
 
@@ -287,31 +273,3 @@ class View:
 
 def _overlaps(start: bytes, end: bytes, other_start: bytes, other_end: bytes) -> bool:
     return (not other_end or start < other_end) and (not end or other_start < end)
-
-
-def _layer_items(
-    layer: Layer, rank: int, start: bytes, end: bytes, reverse: bool
-) -> Iterator[tuple[bytes, int, bytes | None]]:
-    """(key, rank, value) of the layer's keys in the range. Takes a window of keys at a time and finds its place again
-    by key, so that the index may change in between."""
-    puts = layer.puts
-    low, high = start, end
-    while True:
-        keys = layer.keys()
-        first = bisect_left(keys, low)
-        if reverse:
-            last = bisect_left(keys, high) if high else len(keys)
-            window = keys[max(first, last - _WINDOW) : last]
-            window.reverse()
-        else:
-            window = keys[first : first + _WINDOW]
-        for key in window:
-            if end and key >= end:
-                return
-            yield key, rank, puts[key]
-        if len(window) < _WINDOW:
-            return
-        if reverse:
-            high = window[-1]
-        else:
-            low = window[-1] + b"\0"

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -50,6 +51,12 @@ MORE = (
 """Not in the usual run, which is long enough: ask for them with --only, or with --all."""
 _OWN = {"xadd": ("XADD", "stream:__rand_int__", "*", "field", "x" * VALUE_BYTES)}
 """Commands that redis-benchmark has no test of."""
+_POPPED: Final = {
+    "spop": ("SADD", "myset", "element:__rand_int__"),
+    "zpopmin": ("ZADD", "myzset", "__rand_int__", "element:__rand_int__"),
+    "lpop": ("LPUSH", "mylist", "x" * VALUE_BYTES),
+}
+"""What fills the collection first, that a load takes elements from: a pop that finds nothing is not a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,11 @@ class Target:
 
 def measure(host: str, port: int, load: Load, seconds: float) -> Figures:
     requests = int(load.expected_per_second * seconds)
-    command = ["redis-benchmark", "-h", host, "-p", str(port), "-c", str(CLIENTS), "-d", str(VALUE_BYTES)]
-    command += ["-r", str(KEYS), "-n", str(requests), "-P", str(load.pipeline), "--csv"]
+    common = ["redis-benchmark", "-h", host, "-p", str(port), "-c", str(CLIENTS), "-d", str(VALUE_BYTES), "--csv"]
+    if load.test in _POPPED:
+        fill = [*common, "-r", str(1 << 30), "-n", str(requests + 1000), "-P", "16", *_POPPED[load.test]]
+        subprocess.run(fill, capture_output=True, check=True, timeout=seconds * 60 + 60)
+    command = [*common, "-r", str(KEYS), "-n", str(requests), "-P", str(load.pipeline)]
     command += _OWN.get(load.test, ("-t", load.test))
     output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds * 60 + 60).stdout
     *_, row = csv.DictReader(output.splitlines())  # the last: LRANGE is preceded by what fills the list

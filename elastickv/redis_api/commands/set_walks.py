@@ -34,24 +34,25 @@ def spop(call: Call) -> Reply:
         found = sets.find(call.db, name)
         if found is None:
             return None
-        member = found.pick()
-        _pop(call, found, [member])
+        alone = len(found) == 1
+        member = found.pop()
+        _tell(call, emptied=alone)
         return member
     count = positive(argv[2])
     found = sets.find(call.db, name)
     if found is None or not count:
         return CachedMembers()
+    before = len(found)
     members = found.draw_distinct(count)
-    _pop(call, found, members)
+    found.remove(members)
+    _tell(call, emptied=len(members) == before)
     return CachedMembers(members)
 
 
-def _pop(call: Call, found: sets.Set, members: list[bytes]) -> None:
+def _tell(call: Call, *, emptied: bool) -> None:
     name = call.argv[1]
-    before = len(found)
-    found.remove(members)
     call.db.notify(events.SET, b"spop", name)
-    if len(members) == before:
+    if emptied:
         call.db.notify(events.GENERIC, b"del", name)
 
 

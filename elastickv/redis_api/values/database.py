@@ -51,7 +51,6 @@ from elastickv.redis_api.values.collections import (
     elements,
     incarnation_of,
 )
-from elastickv.redis_api.values.members import Reservoirs
 from elastickv.redis_api.values.records import (
     EDITED,
     HAS_DEADLINE,
@@ -64,6 +63,7 @@ from elastickv.redis_api.values.records import (
     key_of,
     parse,
 )
+from elastickv.redis_api.values.reservoirs import Reservoirs
 from elastickv.redis_api.values.tree_cache import TreeCache
 
 FIRST_FREE_GENERATION: Final = 1 << 16
@@ -141,6 +141,7 @@ class Databases:
     def load(self) -> None:
         """Read the catalog and the sizes from the view: this node begins to lead, or its proposals were dropped."""
         self.dirty.clear()
+        self.reservoirs.clear()
         self.due_from = EXPIRY
         self._purged_to.clear()
         self._purgeable = True

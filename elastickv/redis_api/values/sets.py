@@ -136,7 +136,11 @@ class InlineSet:
     def draw(self) -> bytes:
         return cast(bytes, self._db.databases.rng.choice(self.held.listed()))
 
-    pick = draw
+    def pop(self) -> bytes:
+        """Remove a random member."""
+        member = self.draw()
+        self.remove([member])
+        return member
 
     def draw_distinct(self, wanted: int) -> list[bytes]:
         listed = cast(list[bytes], self.held.listed())
@@ -179,15 +183,22 @@ class SplitSet:
             encoding = presized(self._db.databases.limits, encoding, len(wanted))
             if new:
                 encoding = grown(self._db.databases.limits, encoding, self._count, new, self.members())
+        came = self._db.databases.reservoirs.came
         for member in new:
             members.put(view, prefix, member, b"")
+            came(prefix, member)
         if new or encoding != self.encoding:
             self._save(self._count + len(new), encoding)
         return len(new)
 
     def remove(self, unwanted: Sequence[bytes]) -> int:
         view, prefix = self._db.view, self._prefix
-        removed = sum(members.delete(view, prefix, member) for member in unwanted)
+        went = self._db.databases.reservoirs.went
+        removed = 0
+        for member in unwanted:
+            if members.delete(view, prefix, member):
+                went(prefix, member)
+                removed += 1
         if removed == self._count:
             self._db.remove(self._record)
         elif removed:
@@ -204,10 +215,15 @@ class SplitSet:
     def draw(self) -> bytes:
         return members.draw(self._db.view, self._prefix, self._count, self._db.databases.rng)[0]
 
-    def pick(self) -> bytes:
-        """A random member to be removed."""
+    def pop(self) -> bytes:
+        """Remove a random member."""
         databases = self._db.databases
-        return databases.reservoirs.pick(self._db.view, self._prefix, self._count, databases.rng)
+        member = databases.reservoirs.pop(self._db.view, self._prefix, self._count, databases.rng)
+        if self._count == 1:
+            self._db.remove(self._record)
+        else:
+            self._save(self._count - 1, self.encoding)
+        return member
 
     def draw_distinct(self, wanted: int) -> list[bytes]:
         if wanted >= self._count:
