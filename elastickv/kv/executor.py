@@ -208,10 +208,11 @@ class Executor:
         if self._replicator.proposals_paused():
             return
         try:
-            if self.refusal is not None and (batch.puts or batch.ranges or batch.timestamp):
+            if self.refusal is not None and (batch.puts or batch.unwritten or batch.ranges or batch.timestamp):
                 raise self.refusal
             for hook in self.before_proposal:
                 hook()
+            view.write_out()
             data = encode(batch, batch.timestamp)
             batch.index = self._replicator.propose(data)
         except KvError as fault:

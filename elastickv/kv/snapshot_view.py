@@ -31,6 +31,7 @@ class SnapshotView(View):
         self._flushed = flushed
         self._look = look
         self._reads = 0
+        view.write_out()
         for batch in (*view.inflight, view.forming):
             if batch.puts or batch.ranges:
                 copy = Batch(batch.sequence)

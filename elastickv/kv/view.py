@@ -11,6 +11,9 @@ Layers, newest first:
 A read that finds its answer in *forming* or *in flight* rests on that batch: its reply must wait until the batch is
 committed. The view keeps the newest such batch in `dependency`; the executor turns it into a ticket.
 
+A record that many requests of a batch change (a hot collection's) may stay an object, `Unwritten`, until someone asks
+for its bytes: a get of its key, any scan, or the end of the batch. So what it costs is paid once.
+
 `begin`/`keep`/`undo` put one more layer on top, so that a request that fails half-way leaves nothing behind.
 """
 
@@ -33,6 +36,14 @@ class Flushed(Protocol):
     def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]: ...
 
 
+class Unwritten(Protocol):
+    """A record in the form of an object that its owner goes on changing (`View.put_unwritten`)."""
+
+    def written(self) -> bytes:
+        """The record. May put other records that belong to it; whoever changes the object afterwards puts it again."""
+        ...
+
+
 class BatchWaiter(Protocol):
     def release(self, ticket: Batch) -> None: ...
 
@@ -42,7 +53,7 @@ class BatchWaiter(Protocol):
 class Batch(Layer):
     """The writes of one log entry, from the first request that joins it until it is applied. It is its own ticket."""
 
-    __slots__ = ("index", "must_log", "sequence", "timestamp", "waiters")
+    __slots__ = ("index", "must_log", "sequence", "timestamp", "unwritten", "waiters")
 
     def __init__(self, sequence: int = 0) -> None:
         super().__init__()
@@ -55,9 +66,11 @@ class Batch(Layer):
         self.must_log = False
         """Propose it even if it is empty: reads wait for its commit as proof of leadership."""
         self.waiters: list[BatchWaiter] = []
+        self.unwritten: dict[bytes, Unwritten] = {}
+        """What `puts` does not have yet, or in an older state. Only of the forming batch."""
 
     def __bool__(self) -> bool:
-        return bool(self.puts or self.ranges or self.timestamp or self.must_log)
+        return bool(self.puts or self.unwritten or self.ranges or self.timestamp or self.must_log)
 
     def wait(self, waiter: BatchWaiter) -> None:
         """Tell `waiter` how this batch ends. Asking twice in a row counts once."""
@@ -118,6 +131,8 @@ class View:
     def get(self, key: bytes) -> bytes | None:
         """The value, or None. The hot path of every read: one dict lookup a layer."""
         forming = self.forming
+        if forming.unwritten and key in forming.unwritten:
+            self._write_out(key)
         if key in forming.puts:
             self.dependency = forming
             return forming.puts[key]
@@ -157,6 +172,7 @@ class View:
         Lazy; what is written while it runs may or may not be seen where the scan has not been yet. It rests on what it
         has looked at, which may be a little more than what was taken of it.
         """
+        self.write_out()
         layers: list[Layer] = [self.forming, *reversed(self.inflight), self.applied]
         if self.frozen is not None:
             layers.append(self.frozen)
@@ -184,15 +200,38 @@ class View:
         forming.puts[key] = value
         forming.size_bytes += len(value)
         self.dependency = forming
+        if forming.unwritten:
+            forming.unwritten.pop(key, None)
+
+    def put_unwritten(self, key: bytes, value: Unwritten) -> None:
+        """`put`, but what is put is asked for as late as possible. It stands as `forming.unwritten[key]` until then."""
+        forming = self.forming
+        forming.unwritten[key] = value
+        self.dependency = forming
+
+    def write_out(self) -> None:
+        """Turn everything unwritten into bytes."""
+        unwritten = self.forming.unwritten
+        if unwritten:
+            dependency = self.dependency
+            while unwritten:
+                self._write_out(next(iter(unwritten)))
+            self.dependency = dependency
+
+    def _write_out(self, key: bytes) -> None:
+        self.put(key, self.forming.unwritten.pop(key).written())
 
     def delete(self, key: bytes) -> None:
         """Deleting what is not there is fine, but costs an entry: look first where that is likely."""
         forming = self.forming
         forming.puts[key] = None
         self.dependency = forming
+        if forming.unwritten:
+            forming.unwritten.pop(key, None)
 
     def delete_range(self, start: bytes, end: bytes) -> None:
         """Delete start <= key < end (end b"": to the end of the keyspace). Costs one record, whatever it covers."""
+        self.write_out()
         self.forming.delete_range(start, end)
         self.dependency = self.forming
 
@@ -220,12 +259,14 @@ class View:
 
     def begin(self) -> None:
         """Lay a fresh layer over `forming`; `keep` or `undo` must follow in the same turn. Nests."""
+        self.write_out()
         outer = self.forming
         self.inflight.append(outer)
         self.forming = Batch(outer.sequence + 1)
         self.forming.timestamp = outer.timestamp
 
     def keep(self) -> None:
+        self.write_out()
         inner = self.forming
         outer = self._close()
         outer.merge(inner)
@@ -243,6 +284,7 @@ class View:
 
         `take_up` lays it over whatever is forming then, and `keep` or `undo` ends it as usual.
         """
+        self.write_out()
         layered = Layered(self.forming, self.pinned is self.forming)
         self.forming = self.inflight.pop()
         if self.dependency is layered.batch:
@@ -252,6 +294,7 @@ class View:
         return layered
 
     def take_up(self, layered: Layered) -> None:
+        self.write_out()
         outer = self.forming
         inner = layered.batch
         inner.sequence = outer.sequence + 1

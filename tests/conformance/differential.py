@@ -23,6 +23,7 @@ from tests.kit.redis_calls import RedisCalls
 _CLOCK_TOLERANCE_MS = 5000
 _TIMES = {b"TTL": 1, b"EXPIRETIME": 1, b"PTTL": 1000, b"PEXPIRETIME": 1000}
 """Command to its units in a second."""
+BATCHES: Final = (1, 5, 60)
 _SMALL_RECORD = 120
 """Bytes up to which ours keeps a collection in one record, in plays with low limits."""
 _SMALL_TREE = Shape(leaf_entries=4, leaf_bytes=200, slots=3, lower_children=3, upper_children=4)
@@ -77,9 +78,12 @@ class Pair:
             for name, default in self._default.items()
         ]
 
-    def play(self, commands: Sequence[Words], protocol: int, *, small: bool = False) -> Difference | None:
-        """The first difference in a reply or, after all, in what is stored."""
-        ours = RedisCalls()
+    def play(
+        self, commands: Sequence[Words], protocol: int, *, small: bool = False, batch: int = 1
+    ) -> Difference | None:
+        """The first difference in a reply or, after all, in what is stored. `batch`: ours commits so many commands at a
+        time."""
+        ours = RedisCalls(batch=batch)
         ours.store.view.now_ms = time.time_ns() // 1_000_000
         # COPY and MOVE put keys into database 1.
         asked = [*commands, *_QUESTIONS, [b"SELECT", b"1"], *_QUESTIONS]

@@ -13,20 +13,20 @@ import sys
 import time
 from random import Random
 
-from tests.conformance.differential import Difference, Pair
+from tests.conformance.differential import BATCHES, Difference, Pair
 from tests.conformance.redis_commands import commands
 from tests.conformance.words import Words
 from tests.kit.redis_reference import running_redis_server
 
 
-def shortened(pair: Pair, plan: list[Words], protocol: int, small: bool) -> Difference:
+def shortened(pair: Pair, plan: list[Words], protocol: int, small: bool, batch: int) -> Difference:
     """Leave out whatever is not needed for a difference to show."""
-    difference = pair.play(plan, protocol, small=small)
+    difference = pair.play(plan, protocol, small=small, batch=batch)
     assert difference is not None
     at = len(plan) - 1
     while at >= 0:
         shorter = plan[:at] + plan[at + 1 :]
-        found = pair.play(shorter, protocol, small=small)
+        found = pair.play(shorter, protocol, small=small, batch=batch)
         if found is not None:
             plan, difference = shorter, found
         at = min(at, len(plan)) - 1
@@ -57,10 +57,11 @@ def main() -> int:
             plan = commands(rng, arguments.length, [one for one in arguments.groups.split(",") if one])
             protocol = 2 + plays % 2
             small = plays % 4 >= 2
+            batch = BATCHES[plays // 4 % len(BATCHES)]
             plays += 1
-            if pair.play(plan, protocol, small=small) is not None:
+            if pair.play(plan, protocol, small=small, batch=batch) is not None:
                 found += 1
-                _say(f"seed {seed + plays - 1}, RESP{protocol}:\n{shortened(pair, plan, protocol, small)}\n")
+                _say(f"seed {seed + plays - 1}, RESP{protocol}:\n{shortened(pair, plan, protocol, small, batch)}\n")
         _say(f"{pair.compared} replies compared in {plays} plays from seed {seed}: {found} differences")
         pair.close()
     return 1 if found else 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from elastickv.redis_api.commands.command_table import key_specs
 from elastickv.redis_api.registry import COMMANDS, Command, Flag
 from elastickv.redis_api.replies import encode
-from tests.conformance.differential import Pair
+from tests.conformance.differential import BATCHES, Pair
 from tests.conformance.groups import GROUPS
 from tests.conformance.redis_commands import commands
 from tests.kit.raw_redis import RawRedis, decode
@@ -41,18 +41,21 @@ def pair(reference: tuple[str, int]) -> Iterator[Pair]:
     count=st.integers(1, 12),
     protocol=st.sampled_from((2, 3)),
     small=st.booleans(),
+    batch=st.sampled_from(BATCHES),
 )
 def test_lists_of_commands_that_hypothesis_finds(
-    pair: Pair, rng: Random, count: int, protocol: int, small: bool
+    pair: Pair, rng: Random, count: int, protocol: int, small: bool, batch: int
 ) -> None:
-    difference = pair.play(commands(rng, count), protocol, small=small)
+    difference = pair.play(commands(rng, count), protocol, small=small, batch=batch)
     assert difference is None, f"\n{difference}"
 
 
 @pytest.mark.parametrize("seed", range(0, 60, 10))
 def test_long_lists_of_commands(pair: Pair, seed: int) -> None:
     for number in range(seed, seed + 10):
-        difference = pair.play(commands(Random(number), 150), 2 + number % 2, small=number % 4 >= 2)
+        difference = pair.play(
+            commands(Random(number), 150), 2 + number % 2, small=number % 4 >= 2, batch=BATCHES[number % len(BATCHES)]
+        )
         assert difference is None, f"\nseed {number}\n{difference}"
 
 
@@ -60,7 +63,7 @@ def test_long_lists_of_commands(pair: Pair, seed: int) -> None:
 def test_long_lists_about_one_group(pair: Pair, name: str) -> None:
     for number in range(8):
         plan = commands(Random(name + str(number)), 150, [name])
-        difference = pair.play(plan, 2 + number % 2, small=number % 4 >= 2)
+        difference = pair.play(plan, 2 + number % 2, small=number % 4 >= 2, batch=BATCHES[number % len(BATCHES)])
         assert difference is None, f"\nseed {name}{number}\n{difference}"
 
 

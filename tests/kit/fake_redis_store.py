@@ -95,6 +95,7 @@ class FakeStore:
 
     def settle(self) -> Ticket | None:
         self.settled += 1
+        self.view.write_out()
         wrote = self.view.dependency is not None
         self.view.dependency = None
         forming = self.view.forming

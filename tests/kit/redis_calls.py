@@ -25,7 +25,10 @@ def words(*argv: Word) -> list[bytes]:
 class RedisCalls:
     """One client on an empty server. Commands that would block time out at once."""
 
-    def __init__(self, *, seed: int = 1, max_bulk_bytes: int = 512 << 20) -> None:
+    def __init__(self, *, seed: int = 1, max_bulk_bytes: int = 512 << 20, batch: int = 1) -> None:
+        """`batch`: so many commands are committed together."""
+        self._batch = batch
+        self._unsettled = 0
         self.store = FakeStore()
         self.databases = Databases(self.store.view, 16, random.Random(seed))
         self.databases.load()
@@ -60,8 +63,11 @@ class RedisCalls:
         except KvError as fault:
             return from_fault(fault)
         finally:
-            self.databases.save_sizes()
-            self.store.settle()
+            self._unsettled += 1
+            if self._unsettled >= self._batch:
+                self._unsettled = 0
+                self.databases.save_sizes()
+                self.store.settle()
 
     def _find(self, argv: list[bytes]) -> Command:
         command = COMMANDS.get(argv[0].lower().decode("latin-1"))

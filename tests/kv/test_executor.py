@@ -134,6 +134,39 @@ def test_all_writes_of_a_turn_are_one_entry_and_wait_for_it(bench: Bench) -> Non
     assert all(client.told == ["released"] for client in clients)
 
 
+class Total:
+    """An unwritten record."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def written(self) -> bytes:
+        return b"%d" % self.number
+
+
+def test_an_unwritten_record_is_logged_once_for_all_requests_of_a_batch(bench: Bench) -> None:
+    total = Total()
+    clients = []
+    for _ in range(3):
+        total.number += 1
+        bench.view.put_unwritten(b"total", total)
+        clients.append(bench.settle())
+    bench.end_turn()
+    assert decode(bench.log.entries[0]).puts == {b"total": b"3"}
+    assert all(client.told == [] for client in clients)
+    bench.commit(1)
+    assert bench.view.get(b"total") == b"3"
+
+
+def test_an_unwritten_record_is_refused_like_others(bench: Bench) -> None:
+    bench.executor.refusal = KvError(Fault.DISK_FULL)
+    bench.view.put_unwritten(b"total", Total())
+    client = bench.settle()
+    bench.end_turn()
+    assert client.told == ["DISK_FULL"]
+    assert bench.view.get(b"total") is None
+
+
 def test_the_next_batch_forms_while_one_travels(bench: Bench) -> None:
     bench.write(b"a")
     bench.end_turn()

@@ -219,3 +219,88 @@ def test_a_layer_that_was_set_aside_comes_after_what_was_logged_meanwhile() -> N
     view.keep()
     assert view.get(b"a") == b"inside"
     assert view.forming.timestamp == max(first, second)
+
+
+class Counter:
+    """A record that counts, and puts one of its own beside itself when it is written."""
+
+    def __init__(self, view: View, key: bytes) -> None:
+        self.view = view
+        self.key = key
+        self.number = 0
+        self.asked = 0
+
+    def add(self) -> None:
+        self.number += 1
+        self.view.put_unwritten(self.key, self)
+
+    def written(self) -> bytes:
+        self.asked += 1
+        self.view.put(self.key + b"/beside", b"%d" % self.number)
+        return b"%d" % self.number
+
+
+def test_an_unwritten_record_is_written_when_someone_looks() -> None:
+    view, _ = new_view()
+    counter = Counter(view, b"k")
+    for _ in range(3):
+        counter.add()
+    assert counter.asked == 0
+    assert view.forming
+    assert list(view.forming.unwritten) == [b"k"]
+    assert view.get(b"other") is None
+    assert counter.asked == 0
+    rested: list[Batch | None] = []
+    view.dependency = None
+    assert view.get(b"k") == b"3"
+    rested.append(view.dependency)
+    assert rested == [view.forming]
+    assert view.get(b"k/beside") == b"3"
+    counter.add()
+    assert list(view.scan(b"", b"")) == [(b"k", b"4"), (b"k/beside", b"4")]
+    assert counter.asked == 2
+
+
+def test_writing_out_is_no_reason_for_others_to_wait() -> None:
+    view, _ = new_view()
+    Counter(view, b"k").add()
+    view.dependency = None
+    assert list(view.scan(b"x", b"z")) == []
+    view.begin()
+    view.keep()
+    assert view.dependency is None
+
+
+def test_what_is_put_over_an_unwritten_record_or_deletes_it_stays() -> None:
+    view, _ = new_view()
+    for change, expected in (("put", b"other"), ("delete", None), ("delete_range", None)):
+        Counter(view, b"k").add()
+        match change:
+            case "put":
+                view.put(b"k", b"other")
+            case "delete":
+                view.delete(b"k")
+            case _:
+                view.delete_range(b"j", b"l")
+        assert view.get(b"k") == expected
+        assert not view.forming.unwritten
+
+
+def test_undo_does_not_reach_what_was_unwritten_before() -> None:
+    view, _ = new_view()
+    counter = Counter(view, b"k")
+    counter.add()
+    view.begin()
+    inner = Counter(view, b"k")
+    inner.number = 5
+    inner.add()
+    view.undo()
+    assert view.get(b"k") == b"1"
+    view.begin()
+    inner.add()
+    layered = view.set_aside()
+    counter.add()
+    view.take_up(layered)
+    view.keep()
+    assert view.get(b"k") == b"7"
+    assert not view.forming.unwritten

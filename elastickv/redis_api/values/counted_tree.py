@@ -1,9 +1,10 @@
 """An ordered set of byte strings in the keyspace that knows ranks: a B+ tree whose inner nodes count.
 
 For the order of large sorted sets. Finding an entry, its rank, or the entry of a rank is one walk down; so is adding
-and removing. The records (`tree_store`) are the truth, and every change is in them before a method returns. What was
-read of them stays in memory as objects: a warm tree reads no records at all, so whoever holds one must know that
-nothing was written since (`sorted_sets`). A new leader loads nodes as they are asked for.
+and removing. The records (`tree_store`) are the truth. Every change is in them before a method returns, but for counts,
+which are written once for many changes, by `state`. What was read of them stays in memory as objects: a warm tree reads
+no records at all, so whoever holds one must know that nothing was written since (`sorted_sets`). A new leader loads
+nodes as they are asked for.
 
 Chosen for few bytes in the log: see docs/decisions/0032-sorted-sets.md.
 """
@@ -74,7 +75,9 @@ class CountedTree:
             self._root = Inner(root, level) if level else Leaf(root)
 
     def state(self) -> bytes:
-        """Where the root is; to be kept by the owner after each change."""
+        """Write the counts that changed, and say where the root is; to be kept by the owner. Until then nobody else may
+        look at the records."""
+        self._store.write_counts()
         root = self._root
         level = root.level if isinstance(root, Inner) else 0
         return root.id + _LEVELS[level] + self._store.last_id.to_bytes(ID_BYTES)
@@ -117,7 +120,12 @@ class CountedTree:
 
     def first(self) -> bytes:
         """The smallest entry; the tree must not be empty."""
-        return self.slice(0, 1)[0]
+        node = self._root
+        while isinstance(node, Inner):
+            if not node.children:
+                self._store.load_inner(node)
+            node = node.children[0]
+        return self._entries(node)[0]
 
     # changing
 

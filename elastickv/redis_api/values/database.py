@@ -42,7 +42,7 @@ from elastickv.kv.keyspace import (
     u32,
     u64,
 )
-from elastickv.kv.view import View
+from elastickv.kv.view import Unwritten, View
 from elastickv.redis_api.values import events
 from elastickv.redis_api.values.collections import (
     SPLIT,
@@ -542,11 +542,23 @@ class Database:
             self.touched(record.physical)
         return new
 
-    def resave(self, record: Record, payload: bytes) -> None:
-        """`rewrite` for a split collection that keeps its elements: only its header changes."""
-        self._put(record.physical, record.raw[: record.start] + payload)
+    def keep_open(self, record: Record, collection: Unwritten) -> None:
+        """`rewrite` for a split collection that keeps its elements: its header changes, and is written once for all the
+        changes of a batch. Until then `still_open` finds the collection."""
+        self.view.put_unwritten(record.physical, collection)
         if self._all.watched:
             self.touched(record.physical)
+
+    def still_open(self, key: bytes) -> Unwritten | None:
+        """What `keep_open` was given for this key in this batch. Whoever takes it looks at its type and its deadline,
+        and leaves it to `lookup` otherwise."""
+        forming = self.view.forming
+        if not forming.unwritten:
+            return None
+        found = forming.unwritten.get(self.physical(key))
+        if found is not None:
+            self.view.dependency = forming
+        return found
 
     def replace(self, record: Record, payload: bytes) -> bytes:
         """`rewrite` for an inline collection that stays inline. The hot path of HSET and SADD."""

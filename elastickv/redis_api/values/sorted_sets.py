@@ -170,14 +170,31 @@ class InlineSet:
 
 
 class SplitSet:
-    """A record per member, and the order of all in a tree."""
+    """A record per member, and the order of all in a tree. It stays open for all commands of a batch that change it."""
 
-    __slots__ = ("_count", "_db", "_incarnation", "_members", "_record", "_tree", "_view", "encoding")
+    __slots__ = (
+        "_changed",
+        "_count",
+        "_db",
+        "_incarnation",
+        "_looked_at",
+        "_members",
+        "_record",
+        "_tree",
+        "_view",
+        "deadline",
+        "encoding",
+    )
 
     def __init__(self, db: Database, record: Record) -> None:
         self._db = db
         self._view = db.view
         self._record = record
+        self.deadline = record.deadline
+        self._changed = False
+        """The record is not up to date, and the tree is not in the cache."""
+        self._looked_at = b"", b""
+        """The last member that was asked for, and where it is: it is likely to be changed."""
         payload = record.raw[record.start :]
         self._incarnation: bytes
         self._count: int
@@ -195,14 +212,25 @@ class SplitSet:
         return self._count
 
     def key_of(self, member: bytes) -> bytes | None:
-        stored = self._view.get(member_key(self._members, member))
+        physical = member_key(self._members, member)
+        self._looked_at = member, physical
+        stored = self._view.get(physical)
         if stored is None or len(member) <= LONG_KEY:
             return stored
         return stored[-SCORE_BYTES:]
 
-    def set(self, member: bytes, old: bytes | None, new: bytes) -> None:
+    def _place_of(self, member: bytes) -> bytes:
+        looked_at, physical = self._looked_at
+        return physical if looked_at is member else member_key(self._members, member)
+
+    def _changes(self) -> None:
         self._db.databases.trees.forget(self._incarnation)
-        self._view.put(member_key(self._members, member), member_value(member, new))
+        self._changed = True
+
+    def set(self, member: bytes, old: bytes | None, new: bytes) -> None:
+        if not self._changed:
+            self._changes()
+        self._view.put(self._place_of(member), member_value(member, new))
         if old is None:
             self._tree.add(new + member)
             self._count += 1
@@ -210,8 +238,9 @@ class SplitSet:
             self._tree.move(old + member, new + member)
 
     def drop(self, member: bytes, old: bytes) -> None:
-        self._db.databases.trees.forget(self._incarnation)
-        self._view.delete(member_key(self._members, member))
+        if not self._changed:
+            self._changes()
+        self._view.delete(self._place_of(member))
         self._count -= 1
         if self._count:
             self._tree.remove(old + member)
@@ -228,7 +257,8 @@ class SplitSet:
             # The record goes, and with it the elements: nothing needs to be removed one by one.
             self._count = 0
             return self._tree.slice(start, stop)
-        self._db.databases.trees.forget(self._incarnation)
+        if not self._changed:
+            self._changes()
         removed = self._tree.cut(start, stop)
         self._count -= len(removed)
         for entry in removed:
@@ -252,24 +282,36 @@ class SplitSet:
         return 0, found
 
     def save(self) -> None:
-        db = self._db
-        if not self._count:
-            db.databases.trees.forget(self._incarnation)
-            db.remove(self._record)
+        if self._count:
+            self._db.keep_open(self._record, self)
             return
+        self._db.databases.trees.forget(self._incarnation)
+        self._db.remove(self._record)
+
+    def written(self) -> bytes:
+        """The record, for the view."""
+        db, record = self._db, self._record
         payload = _split_payload(db, self._incarnation, self._count, self.encoding, self._tree)
-        db.resave(self._record, payload)
         db.databases.trees.put(self._incarnation, payload, self._tree)
+        self._changed = False
+        return record.raw[: record.start] + payload
 
 
 def find(db: Database, key: bytes) -> SortedSet | None:
     """The sorted set at `key`, to be changed. KvError(WRONG_TYPE) for another type."""
+    held = db.still_open(key)
+    if type(held) is SplitSet and not (held.deadline and held.deadline <= db.view.now_ms):
+        return held
     record = db.typed(key, RecordType.ZSET)
     return None if record is None else opened(db, key, record)
 
 
 def read(db: Database, key: bytes) -> SortedSet | None:
     """`find` for commands that only read."""
+    held = db.still_open(key)
+    if type(held) is SplitSet and not (held.deadline and held.deadline <= db.view.now_ms):
+        db.databases.hits += 1
+        return held
     record = db.read_typed(key, RecordType.ZSET)
     return None if record is None else opened(db, key, record)
 

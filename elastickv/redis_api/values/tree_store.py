@@ -46,7 +46,7 @@ LeafListener = Callable[[Leaf], None]
 class NodeStore:
     """The records of one tree."""
 
-    __slots__ = ("_counts", "_delete", "_get", "_nodes", "_note", "_put", "_slot_limit", "_slots", "last_id")
+    __slots__ = ("_counts", "_delete", "_get", "_nodes", "_note", "_put", "_slot_limit", "_slots", "_stale", "last_id")
 
     def __init__(self, records: Records, prefix: bytes, last_id: int, slot_limit: int, note: LeafListener) -> None:
         self._get = records.get
@@ -57,6 +57,8 @@ class NodeStore:
         self._slots = prefix + SLOT
         self._slot_limit = slot_limit
         self._note = note
+        self._stale: dict[Inner, None] = {}
+        """Nodes whose counts have changed and are not written yet, in the order in which they changed."""
         self.last_id = last_id
         """Newest node. Numbers are never used again, so slots of a leaf that is gone cannot be taken for another's."""
 
@@ -122,20 +124,28 @@ class NodeStore:
     def write_inner(self, node: Inner) -> None:
         self._put(self._nodes + node.id, inner_record(node))
         self._put(self._counts + node.id, counts_record(node))
+        self._stale.pop(node, None)
 
     def add_to_counts(self, nodes: list[Inner], places: list[int], number: int) -> None:
-        """So many entries came, in the children that `places` say."""
-        put = self._put
-        prefix = self._counts
+        """So many entries came, in the children that `places` say. `write_counts` must follow before others look."""
+        stale = self._stale
         for node, at in zip(nodes, places, strict=True):
             node.counts[at] += number
+            stale[node] = None
+
+    def write_counts(self) -> None:
+        put = self._put
+        prefix = self._counts
+        for node in self._stale:
             put(prefix + node.id, counts_record(node))
+        self._stale.clear()
 
     def free(self, node: Node) -> None:
         """Delete the records of a node."""
         self._delete(self._nodes + node.id)
         if isinstance(node, Inner):
             self._delete(self._counts + node.id)
+            self._stale.pop(node, None)
             return
         prefix = self._slots + node.id
         for slot in _SLOTS[: max(node.spent, node.used)]:

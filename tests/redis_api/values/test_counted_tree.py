@@ -221,6 +221,8 @@ def test_one_change_is_one_small_record() -> None:
     tried.store.settle()
     tried.add(_entry(5000.5, b"member:0"))
     written = view.forming.puts
+    assert len(written) == 1
+    tried.tree.state()
     assert sum(len(key) + len(value or b"") for key, value in written.items()) < 200
     assert len(written) == 3  # a slot, and the counts of two nodes above it
 
