@@ -25,6 +25,8 @@ class Group:
     """By the command's name in upper case, for replies that two right servers may give differently."""
     excused: Callable[[Words, bytes, bytes], bool] | None = None
     """(command, our reply, theirs) to: a known difference between the reference (7.0) and 7.2, which we follow."""
+    correctives: Mapping[bytes, Words] = field(default_factory=dict)
+    """By a command's name in upper case, what the reference alone executes just before it, to be in its right mind."""
     whole: frozenset[bytes] = frozenset()
     """Commands that are never cut short, because then they would draw lots for what is stored afterwards."""
     small: Mapping[str, int] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from elastickv.redis_api.replies import encode
 from tests.conformance.differential import BATCHES, Pair
 from tests.conformance.groups import GROUPS
 from tests.conformance.redis_commands import commands
+from tests.conformance.words import Words
 from tests.kit.raw_redis import RawRedis, decode
 from tests.kit.redis_reference import AVAILABLE, running_redis_server
 
@@ -65,6 +66,15 @@ def test_long_lists_about_one_group(pair: Pair, name: str) -> None:
         plan = commands(Random(name + str(number)), 150, [name])
         difference = pair.play(plan, 2 + number % 2, small=number % 4 >= 2, batch=BATCHES[number % len(BATCHES)])
         assert difference is None, f"\nseed {name}{number}\n{difference}"
+
+
+@pytest.mark.parametrize(
+    "overflow", [[b"ZCOUNT", b"a", b"1e999", b"1e999"], [b"BLPOP", b"a", b"1e9999"], [b"INCRBYFLOAT", b"a", b"1e9999"]]
+)
+def test_sort_is_compared_as_if_no_number_had_been_too_large_before(pair: Pair, overflow: Words) -> None:
+    plan = [[b"RPUSH", b"b", b"3.5", b"1.5", b"2.5"], overflow, [b"SORT", b"b", b"STORE", b"b"]]
+    difference = pair.play(plan, 2)
+    assert difference is None, f"\n{difference}"
 
 
 def ask(reference: tuple[str, int], *argv: bytes) -> list[Any]:
