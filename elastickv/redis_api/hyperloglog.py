@@ -85,7 +85,7 @@ class HyperLogLog:
         self._size = HEADER_SIZE + 2
         """Bytes of the sparse form."""
         self._rest = b""
-        """Half a run at the end of a damaged sketch."""
+        """Half a run at the end of a damaged sketch: a run of zeros, whose other byte reads as 0 in Redis."""
         self._whole = True
         """The runs cover all registers. Damage shows where it matters and not earlier, as in Redis."""
 
@@ -118,6 +118,8 @@ class HyperLogLog:
             starts.append(first)
             first += _length(run)
             at = end
+        if self._rest:
+            first += _length(self._rest + b"\0")
         self._whole = first == REGISTERS
         self._runs, self._starts, self._size = runs, starts, len(stored)
 
@@ -139,7 +141,7 @@ class HyperLogLog:
         self._check()
         if self._dense is not None:
             return bytes(self._dense)
-        return b"".join([bytes((_value(run),)) * _length(run) for run in self._runs])
+        return b"".join([bytes((_value(run),)) * _length(run) for run in self._runs]).ljust(REGISTERS, b"\0")
 
     def runs(self) -> list[tuple[int, int, int]]:
         """(value, length, bytes of the run) of the sparse form."""

@@ -77,6 +77,18 @@ def test_sort_is_compared_as_if_no_number_had_been_too_large_before(pair: Pair, 
     assert difference is None, f"\n{difference}"
 
 
+@pytest.mark.parametrize("runs", [b"\x7f\xff\x40", b"\x7f\xfe\x40", b"\x7f\xfd\x40", b"\x7f\xff\x7f", b"\x40"])
+def test_sketches_that_end_in_half_a_run(pair: Pair, runs: bytes) -> None:
+    plan = [
+        [b"SET", b"a", b"HYLL\x01" + bytes(3) + b"\xff" * 8],
+        [b"APPEND", b"a", runs],
+        [b"PFADD", b"b", b"x"],
+        [b"PFCOUNT", b"a", b"b"],
+    ]
+    difference = pair.play([*plan, [b"PFCOUNT", b"a"], [b"PFMERGE", b"c", b"a", b"b"]], 2)
+    assert difference is None, f"\n{difference}"
+
+
 def ask(reference: tuple[str, int], *argv: bytes) -> list[Any]:
     connection = RawRedis(*reference)
     reply = decode(connection.one(*argv))

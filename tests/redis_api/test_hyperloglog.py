@@ -84,9 +84,14 @@ def test_other_strings(stored: bytes) -> None:
         HyperLogLog.parse(stored)
 
 
-@pytest.mark.parametrize("runs", [b"", b"\x00", b"\x7f", b"\x7f\xff\x00", b"\x80"])
+@pytest.mark.parametrize("runs", [b"", b"\x00", b"\x7f", b"\x7f\xff\x00", b"\x7f\xff\x40", b"\x80"])
 def test_damage(runs: bytes) -> None:
     sketch = HyperLogLog.parse(b"HYLL\x01" + bytes(11) + runs)
     assert sketch.to_bytes().endswith(runs)
     with pytest.raises(Corrupted):
         sketch.registers()
+
+
+def test_half_a_run_of_zeros_at_the_end_reads_as_if_a_zero_byte_came_next() -> None:
+    sketch = HyperLogLog.parse(b"HYLL\x01" + bytes(11) + b"\x7f\xfe\x40")
+    assert sketch.registers() == bytes(16384)
