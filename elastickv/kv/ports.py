@@ -82,6 +82,11 @@ class Store(Protocol):
         """Tell the committed record at `key`, on every node: now, and whenever it changes. Once per key."""
         ...
 
+    def used_bytes(self) -> int:
+        """Bytes that this node's copy of the data occupies: what is on disk, without the space that deletions left, and
+        what is in memory until it is flushed (where a key that was written twice counts twice)."""
+        ...
+
     def leader(self) -> Leader | None: ...
 
     async def wait_for_leader(self, *, timeout: float | None = None) -> Leader:

@@ -39,7 +39,6 @@ from elastickv.redis_api.hub import Hub
 from elastickv.redis_api.long_reads import AGAIN, PIECE_BYTES, Pieces
 from elastickv.redis_api.monitor import feed
 from elastickv.redis_api.pending import Burst, Fixed, SelectAgain, Transaction
-from elastickv.redis_api.registry import Flag
 from elastickv.redis_api.replies import NO_REPLY, NULL_ARRAY, QUEUED, Raw, encode, encoders
 from elastickv.redis_api.resp import Parser, Words
 from elastickv.redis_api.session import Block, Later, LinkFigures, Session
@@ -803,8 +802,9 @@ class Connection(asyncio.Protocol):
             return True
         if self.session.forwarded_from == "" and route.name.startswith("client|"):
             return True
-        writes = route.write or Flag.MAY_REPLICATE in route.command.flags
-        if not state.paused_all and not writes and route.name not in ("exec", "elastickv.exec"):
+        if not route.accepts(len(argv)) and type(argv) is not Transaction:
+            return True  # the error does not wait
+        if not state.paused_all and not self.hub.router.may_write(self.session, route, argv):
             return True
         self.hub.wait(self)
         return False

@@ -8,7 +8,7 @@ knows all of them, in the order of Redis' processCommand: existence, arity, NOAU
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import perf_counter_ns
 from typing import Final
 
@@ -26,11 +26,14 @@ from elastickv.redis_api.errors import (
     wrong_arity,
 )
 from elastickv.redis_api.long_reads import STEPPING, LongReads, stepping
+from elastickv.redis_api.memory_limit import OUT_OF_MEMORY
+from elastickv.redis_api.pending import queue_in
 from elastickv.redis_api.registry import Command, Flag, Registry
 from elastickv.redis_api.replies import QUEUED
 from elastickv.redis_api.session import Block, Call, Session
 from elastickv.redis_api.state import ServerState
 from elastickv.redis_api.stats import CommandStats
+from elastickv.redis_api.traits import RUN_SCRIPTS, Traits, traits_of
 from elastickv.redis_api.values.database import TooMany
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,8 @@ _LISTENING: Final = frozenset(
     ("ping", "subscribe", "ssubscribe", "unsubscribe", "sunsubscribe", "psubscribe", "punsubscribe", "quit", "reset")
 )
 """What a RESP2 client with subscriptions may do."""
+_WHEN_OUT_OF_MEMORY: Final = frozenset(("discard", "quit", "reset"))
+"""What may come in MULTI when memory is used up: the queue must not grow."""
 _MAX_SPELLINGS: Final = 8192
 
 NOT_IN_MULTI: Final = RedisError(b"ERR Command not allowed inside a transaction")
@@ -52,6 +57,8 @@ class Route(CommandStats):
         "arity",
         "blocking",
         "command",
+        "deny_oom",
+        "executes_queue",
         "handler",
         "immediate",
         "internal",
@@ -61,6 +68,8 @@ class Route(CommandStats):
         "no_multi",
         "plain",
         "readonly",
+        "replicates",
+        "runs_script",
         "shown_first",
         "skip_slow_log",
         "steps_aside",
@@ -77,6 +86,11 @@ class Route(CommandStats):
         self.arity = command.arity
         self.write = Flag.WRITE in flags
         self.readonly = Flag.READONLY in flags
+        self.replicates = bool(flags & (Flag.WRITE | Flag.MAY_REPLICATE))
+        """CLIENT PAUSE WRITE holds it back."""
+        self.deny_oom = Flag.DENYOOM in flags
+        self.executes_queue = command.name in ("exec", "elastickv.exec")
+        self.runs_script = command.name.encode() in RUN_SCRIPTS
         self.local = Flag.LOCAL in flags
         self.allow_busy = Flag.ALLOW_BUSY in flags
         self.blocking = Flag.BLOCKING in flags
@@ -114,6 +128,7 @@ class Router:
         self._known: dict[bytes, Route] = {}
         """By lower-case name."""
         self._spelled: dict[bytes, Route] = {}
+        self._growth_refused = False
         self.long_reads = LongReads()
         self.monitor: Callable[[Session, list[bytes]], None] = lambda session, argv: None
         """Shows a command to the clients in MONITOR; called while there are any."""
@@ -136,8 +151,18 @@ class Router:
     def _remember(self, spelling: bytes, route: Route) -> None:
         if len(self._spelled) < _MAX_SPELLINGS:
             self._spelled[spelling] = route
-            if route.plain:
+            if route.plain and not (route.deny_oom and self._growth_refused):
                 self.plain[spelling] = route
+
+    def refuse_growth(self, refused: bool) -> None:
+        """maxmemory is exceeded, or no longer: what it denies leaves the hot loop, and so meets `checked`."""
+        self._growth_refused = refused
+        for spelling, route in self._spelled.items():
+            if route.plain and route.deny_oom:
+                if refused:
+                    self.plain.pop(spelling, None)
+                else:
+                    self.plain[spelling] = route
 
     def find(self, argv: list[bytes]) -> Route:
         """The route of a command or subcommand; RedisError when there is none."""
@@ -170,6 +195,8 @@ class Router:
                 self._check_permission(session, route, argv)
             if session.queue is not None and route.no_multi:
                 raise NOT_IN_MULTI
+            if self._growth_refused and not session.in_exec and self._adds_data(session, route, argv):
+                raise OUT_OF_MEMORY
             if not route.listening and session.only_listens and not session.in_exec:
                 raise not_while_listening(route.name)
         except RedisError as error:
@@ -177,12 +204,34 @@ class Router:
                 route.rejected += 1
             if session.queue is not None:
                 session.queue_failed = True
-            if route is not None and route.name == "exec":
+            if route is not None and route.executes_queue:
                 session.end_transaction()
                 reason = error.text.removeprefix(b"ERR ")
                 raise RedisError(b"EXECABORT Transaction discarded because of: " + reason) from None
             raise
         return route
+
+    def _adds_data(self, session: Session, route: Route, argv: list[bytes]) -> bool:
+        """Whether it is denied while maxmemory is exceeded."""
+        if session.queue is not None and not route.executes_queue:
+            return route.name not in _WHEN_OUT_OF_MEMORY
+        return any(traits.grows for traits in self._traits(session, route, argv))
+
+    def may_write(self, session: Session, route: Route, argv: list[bytes]) -> bool:
+        """CLIENT PAUSE WRITE holds it back."""
+        return any(traits.writes for traits in self._traits(session, route, argv))
+
+    def _traits(self, session: Session, route: Route, argv: list[bytes]) -> Iterator[Traits]:
+        """What the command may do, or those that EXEC would execute."""
+        if not route.executes_queue:
+            yield traits_of(session.state, route, argv)
+            return
+        for queued in (session.queue if route.name == "exec" else queue_in(argv)) or ():
+            try:
+                found = self.find(queued)
+            except RedisError:
+                continue  # another node queued it; here it will be an error in the reply
+            yield traits_of(session.state, found, queued)
 
     def _check_permission(self, session: Session, route: Route, argv: list[bytes]) -> None:
         found = denial(session.user, route.command, argv)

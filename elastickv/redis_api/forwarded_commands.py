@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from elastickv.redis_api.commands.transactions import RUN_SCRIPTS
 from elastickv.redis_api.dispatch import Route, Router
 from elastickv.redis_api.errors import RedisError
 from elastickv.redis_api.pending import Transaction
 from elastickv.redis_api.resp import Words
+from elastickv.redis_api.traits import RUN_SCRIPTS
 
 _SAFE_TO_REPEAT: Final = frozenset({"watch", "unwatch", "wait"})
 _CHANGE_IMAGES: Final = frozenset({"acl|setuser", "acl|deluser", "config|set"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from elastickv.kv.ports import Ticket
+from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.resp import Words
 
 
@@ -64,3 +65,18 @@ class Transaction(Words):
         """Places of commands that this node answers itself (Flag.LOCAL)."""
         self.selects: list[tuple[int, bytes]] = []
         """Places of SELECT in what is sent, and the database."""
+
+
+def queue_in(argv: Words) -> list[Words] | None:
+    """The commands that ELASTICKV.EXEC carries, as [number-of-words word ...]...; None when it is damaged."""
+    if type(argv) is Transaction:
+        return argv.queue
+    queue: list[Words] = []
+    at = 1
+    while at < len(argv):
+        count = string_to_integer(argv[at])
+        if count is None or count < 1 or at + count >= len(argv):
+            return None
+        queue.append(argv[at + 1 : at + 1 + count])
+        at += 1 + count
+    return queue

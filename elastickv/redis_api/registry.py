@@ -38,6 +38,7 @@ class Flag(BitFlag):
     NO_MULTI = auto()
     MOVABLEKEYS = auto()
     MAY_REPLICATE = auto()
+    NO_MANDATORY_KEYS = auto()
     SKIP_MONITOR = auto()
     SKIP_SLOWLOG = auto()
     ALLOW_BUSY = auto()

@@ -45,6 +45,7 @@ class RedisServer:
         self.state.commands = self.router.stats
         self.state.scripts = Scripts(self.state, self.router)
         self.hub = Hub(self.state, self.router)
+        self.state.memory.changed = self.router.refuse_growth
         self.router.monitor = lambda session, argv: feed(session, self.router, (argv,))
         self.state.shared.start(partial(take_shared, self.state), shared_defaults(self.state))
         self.state.users.start(self._users_changed)
@@ -67,6 +68,7 @@ class RedisServer:
         )
         self.state.port = self._server.sockets[0].getsockname()[1]
         self._cron = self.hub.loop.call_later(CRON_SECONDS, self._look_after_clients)
+        self.state.memory.start(self.hub.loop)
         self.hub.peers.start()
 
     async def stop(self, grace: float = 0.0) -> None:
@@ -76,6 +78,7 @@ class RedisServer:
         await asyncio.sleep(0)
         await asyncio.sleep(0)  # the client whose script was ended gets its reply
         self._unwatch()
+        self.state.memory.stop()
         if self._cron is not None:
             self._cron.cancel()
         if self._server is not None:
@@ -111,6 +114,8 @@ class RedisServer:
     async def expire(self, limit: int) -> int:
         """Remove at most `limit` keys whose time has come, and tell those who want to know; how many were removed."""
         databases, state = self.state.databases, self.state
+        if state.paused:
+            return 0  # as Redis: nothing changes during CLIENT PAUSE
         expired, events = await state.store.execute(lambda _: (databases.expire_due(limit), state.take_outgoing()))
         state.pubsub.publish_all(events)
         return expired

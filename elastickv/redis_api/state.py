@@ -11,6 +11,7 @@ from elastickv.config import OutputLimits, RedisSettings
 from elastickv.kv.ports import ClusterControl, Leader, Store
 from elastickv.redis_api.acl.audit import AuditLog
 from elastickv.redis_api.acl.users import Users
+from elastickv.redis_api.memory_limit import MemoryLimit
 from elastickv.redis_api.notifications import Notifier
 from elastickv.redis_api.pubsub import Event, PubSub
 from elastickv.redis_api.shared import SharedSettings
@@ -71,6 +72,7 @@ class ServerState:
         """Announced by the burst that is being executed (see `announcements`)."""
         self.notifier = Notifier(databases, self.outgoing_of)
         self.pubsub.tracked_changed = lambda: self.notifier.track(self.pubsub.tracked)
+        self.memory = MemoryLimit(store)
         self.shared = SharedSettings(store)
         self.commands: dict[str, CommandStats] = {}
         """By full name, "container|sub"."""

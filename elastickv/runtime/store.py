@@ -91,6 +91,11 @@ class GroupStore:
             raise KvError(Fault.NO_QUORUM, "no majority confirmed the lead in time") from None
         return result
 
+    def used_bytes(self) -> int:
+        view = self._view
+        layers = (view.forming, *view.inflight, view.applied, view.frozen)
+        return self._group.engine.used_bytes() + sum(layer.size_bytes for layer in layers if layer is not None)
+
     def leader(self) -> Leader | None:
         group = self._group
         if group.executor.serving:

@@ -98,6 +98,11 @@ class Engine(ReadView, Protocol):
         """Bytes in use on disk (not the reserved map)."""
         ...
 
+    def used_bytes(self) -> int:
+        """Bytes that what is stored needs: `size_bytes` without the space that deletions left for new data. Loop's
+        thread; cheap."""
+        ...
+
     def close(self) -> None: ...
 
 

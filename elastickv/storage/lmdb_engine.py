@@ -165,6 +165,14 @@ class LmdbEngine:
     def size_bytes(self) -> int:
         return self._environment.size_bytes()
 
+    def used_bytes(self) -> int:
+        transaction = self._environment.begin(DATA)
+        try:
+            figures = transaction.stat(self._environment.handle(DATA))
+        finally:
+            transaction.abort()
+        return figures["psize"] * (figures["branch_pages"] + figures["leaf_pages"] + figures["overflow_pages"])
+
     def close(self) -> None:
         self._environment.close()
 

@@ -109,6 +109,9 @@ class MemoryEngine:
     def size_bytes(self) -> int:
         return sum(len(key) + len(value) for key, value in self._visible.items())
 
+    def used_bytes(self) -> int:
+        return self.size_bytes()
+
     def close(self) -> None:
         """Nothing to let go."""
 

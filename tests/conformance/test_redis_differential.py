@@ -134,7 +134,7 @@ def searched(spec: list[Any]) -> dict[bytes, Any]:
 
 
 def flag_names(flags: Flag) -> set[bytes]:
-    return {str(flag.name).lower().encode() for flag in flags}
+    return {str(flag.name).lower().encode() for flag in flags & ~Flag.MAY_REPLICATE}
 
 
 def implied_categories(command: Command) -> set[bytes]:

@@ -134,6 +134,9 @@ class FakeStore:
         self.settle()
         return result
 
+    def used_bytes(self) -> int:
+        return sum(len(key) + len(value) for key, value in self.engine.data.items())
+
     def leader(self) -> Leader | None:
         return self.known_leader
 

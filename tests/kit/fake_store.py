@@ -84,6 +84,9 @@ class FakeStore:
         """Nobody changes the records that are observed here."""
         observer(None)
 
+    def used_bytes(self) -> int:
+        return self.view.applied.size_bytes
+
     def leader(self) -> Leader | None:
         return self.known_leader
 

@@ -1,6 +1,7 @@
 """COMMAND: the command table as data, for clients that route and people who read.
 
-Everything is derived from the declarations. Flags that are only ours and commands between nodes are not shown.
+Everything is derived from the declarations. Flags that are only ours (or that Redis keeps to itself) and commands
+between nodes are not shown.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _SHOWN_FLAGS: Final = {
     Flag.SKIP_SLOWLOG: b"skip_slowlog",
     Flag.FAST: b"fast",
     Flag.NO_AUTH: b"no_auth",
-    Flag.MAY_REPLICATE: b"may_replicate",
+    Flag.NO_MANDATORY_KEYS: b"no_mandatory_keys",
     Flag.NO_MULTI: b"no_multi",
     Flag.MOVABLEKEYS: b"movablekeys",
     Flag.ALLOW_BUSY: b"allow_busy",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from elastickv.config import parse_output_limits, parse_size
 from elastickv.redis_api import glob, notifications
@@ -191,7 +191,13 @@ PARAMETERS: Final[dict[str, Parameter]] = {
         _only("save", ""),
         _only("appendonly", "yes"),
         _only("appendfsync", "always"),
-        _only("maxmemory", "0"),
+        Parameter(
+            "maxmemory",
+            lambda state: state.memory.maximum,
+            _memory(0, _LONG_MAX),
+            lambda state, value: state.memory.set(cast(int, value)),
+            shared=True,
+        ),
         _only("maxmemory-policy", "noeviction"),
         _fixed("cluster-enabled", "no"),
         _fixed("aclfile", ""),
@@ -297,11 +303,12 @@ def config_set(call: Call) -> Reply:
         if parameter.store is None and str(value).lower() != shown.lower():
             raise _refused(name, f"this server has no other value than '{shown}'")
         chosen.append((parameter, value))
-    shared = [parameter.shared for parameter, _ in chosen]
-    if any(shared):
-        if not all(shared):
-            raise _refused(names[shared.index(False)], "a parameter of one node, to be set apart from the cluster's")
-        call.state.shared.write({parameter.name: argv[3 + 2 * at] for at, (parameter, _) in enumerate(chosen)})
+    shared = {parameter.name: argv[3 + 2 * at] for at, (parameter, _) in enumerate(chosen) if parameter.shared}
+    if shared:
+        for name, (parameter, _) in zip(names, chosen, strict=True):
+            if not parameter.shared and parameter.store is not None:
+                raise _refused(name, "a parameter of one node, to be set apart from the cluster's")
+        call.state.shared.write(shared)
         return OK
     for parameter, value in chosen:
         if parameter.store is not None:

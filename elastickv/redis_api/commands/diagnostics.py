@@ -10,7 +10,7 @@ from elastickv.kv.keyspace import prefix_end
 from elastickv.redis_api import latency_report
 from elastickv.redis_api.argument_docs import integer, key, word
 from elastickv.redis_api.arguments import integer as read_integer
-from elastickv.redis_api.commands.info import peak_bytes, resident_bytes
+from elastickv.redis_api.commands.info import counted, peak_bytes, resident_bytes
 from elastickv.redis_api.errors import SYNTAX, RedisError, unknown_subcommand
 from elastickv.redis_api.registry import COMMANDS, Flag, KeySpan, Reply
 from elastickv.redis_api.replies import OK, Simple, Verbatim
@@ -345,15 +345,16 @@ def _elements_size(call: Call, record: Record, samples: int) -> int:
     complexity="O(1)",
 )
 def memory_stats(call: Call) -> Reply:
-    used = resident_bytes()
+    memory = call.state.memory
+    used = memory.used()
     output = sum(one.link.figures().output_bytes for one in call.session.clients.values())
     return {
-        b"peak.allocated": max(peak_bytes(), used),
+        b"peak.allocated": memory.peak,
         b"total.allocated": used,
         b"clients.normal": output,
-        b"allocator.resident": used,
-        b"fragmentation": 1.0,
-        b"fragmentation.bytes": 0,
+        b"keys.count": sum(database.sizes()[0] for database in counted(call)),
+        b"dataset.bytes": used,
+        b"allocator.resident": resident_bytes(),
     }
 
 

@@ -44,7 +44,14 @@ def _call(call: Call, *, read_only: bool) -> Reply:
     if read_only and not function.read_only:
         raise READ_ONLY_ONLY
     return call.state.scripts.engine.run(
-        call, function.body, function.name, count, call.argv[3:], is_function=True, read_only=function.read_only
+        call,
+        function.body,
+        function.name,
+        count,
+        call.argv[3:],
+        is_function=True,
+        read_only=function.read_only,
+        may_grow=b"allow-oom" in function.flags,
     )
 
 

@@ -97,7 +97,7 @@ def pfadd(call: Call) -> Reply:
 @COMMANDS.command(
     "pfcount",
     arity=-2,
-    flags=Flag.READONLY,
+    flags=Flag.READONLY | Flag.MAY_REPLICATE,
     keys=ALL_KEYS,
     group="hyperloglog",
     since="2.8.9",

@@ -1,7 +1,7 @@
 """INFO. Every figure is real or absent; sections and names are those that clients and exporters parse.
 
-`used_memory` is the resident memory of the process: Python has no allocator that could tell more. Figures about
-replication come from Raft: an offset is a log index.
+`used_memory` is what the data occupies on this node, as maxmemory counts it (`memory_limit`); `used_memory_rss` is the
+process. Figures about replication come from Raft: an offset is a log index.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from elastickv.redis_api.replies import Verbatim
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.state import REDIS_VERSION
 from elastickv.redis_api.stats import CommandStats
-from elastickv.redis_api.values.database import Databases
+from elastickv.redis_api.values.database import Database, Databases
 
 Lines = Iterator[tuple[str, object]]
 
@@ -101,16 +101,19 @@ def _clients(call: Call) -> Lines:
 
 def _memory(call: Call) -> Lines:
     state = call.state
-    used = resident_bytes()
-    peak = max(peak_bytes(), used)
+    memory = state.memory
+    used = memory.used()
+    peak = memory.peak
+    resident = resident_bytes()
     total = total_bytes()
     yield "used_memory", used
     yield "used_memory_human", human(used)
-    yield "used_memory_rss", used
-    yield "used_memory_rss_human", human(used)
+    yield "used_memory_rss", resident
+    yield "used_memory_rss_human", human(resident)
     yield "used_memory_peak", peak
     yield "used_memory_peak_human", human(peak)
-    yield "used_memory_peak_perc", f"{used / peak * 100:.2f}%"
+    yield "used_memory_peak_perc", f"{used / max(peak, 1) * 100:.2f}%"
+    yield "used_memory_dataset", used
     yield "total_system_memory", total
     yield "total_system_memory_human", human(total)
     scripts = state.scripts
@@ -119,10 +122,10 @@ def _memory(call: Call) -> Lines:
     yield "number_of_cached_scripts", scripts.store.known
     yield "number_of_functions", sum(len(one.functions) for one in scripts.functions.libraries.values())
     yield "number_of_libraries", len(scripts.functions.libraries)
-    yield "maxmemory", 0
-    yield "maxmemory_human", "0B"
+    yield "maxmemory", memory.maximum
+    yield "maxmemory_human", human(memory.maximum)
     yield "maxmemory_policy", "noeviction"
-    yield "mem_fragmentation_ratio", "1.00"
+    yield "mem_fragmentation_ratio", f"{resident / max(used, 1):.2f}"
     yield "mem_clients_normal", sum(one.link.figures().output_bytes for one in call.session.clients.values())
     yield "mem_allocator", "libc"
 
@@ -258,13 +261,18 @@ def _cluster(_: Call) -> Lines:
     yield "cluster_enabled", 0
 
 
-def _keyspace(call: Call) -> Lines:
+def counted(call: Call) -> list[Database]:
+    """The databases with the number of their keys."""
     databases = call.databases
     if not call.state.store.serving:
         # A follower keeps no counts: it reads those that came with the log.
         databases = Databases(call.view, len(databases.numbered), random.Random(0))
         databases.load()
-    for database in databases.numbered:
+    return databases.numbered
+
+
+def _keyspace(call: Call) -> Lines:
+    for database in counted(call):
         size, expiring = database.sizes()
         if size:
             yield f"db{database.number}", f"keys={size},expires={expiring},avg_ttl=0"

@@ -8,6 +8,7 @@ from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.commands.transactions import is_dirty, run_queue
 from elastickv.redis_api.errors import DB_OUT_OF_RANGE, EXEC_ABORT, SYNTAX, WRONG_PASSWORD, RedisError
 from elastickv.redis_api.peers import PeerSink
+from elastickv.redis_api.pending import queue_in
 from elastickv.redis_api.registry import Flag, Registry, Reply
 from elastickv.redis_api.replies import NO_REPLY, NULL_ARRAY, OK
 from elastickv.redis_api.session import Call
@@ -92,15 +93,9 @@ def elastickv_peer(call: Call) -> Reply:
 )
 def elastickv_exec(call: Call) -> Reply:
     """[number-of-words word ...]..."""
-    words = call.argv
-    queue = []
-    at = 1
-    while at < len(words):
-        count = string_to_integer(words[at])
-        if count is None or count < 1 or at + count >= len(words):
-            raise EXEC_ABORT
-        queue.append(words[at + 1 : at + 1 + count])
-        at += 1 + count
+    queue = queue_in(call.argv)
+    if queue is None:
+        raise EXEC_ABORT
     dirty = is_dirty(call)
     call.session.unwatch()
     if dirty:

@@ -13,8 +13,16 @@ from elastickv.redis_api.replies import OK, Simple
 from elastickv.redis_api.scripting.store import Script
 from elastickv.redis_api.session import Call
 
-RUNS_SCRIPT: Final = Flag.NOSCRIPT | Flag.STALE | Flag.SKIP_MONITOR | Flag.MOVABLEKEYS | Flag.SESSION
-READS_SCRIPT: Final = Flag.NOSCRIPT | Flag.STALE | Flag.SKIP_MONITOR | Flag.READONLY | Flag.MOVABLEKEYS | Flag.SESSION
+READS_SCRIPT: Final = (
+    Flag.NOSCRIPT
+    | Flag.STALE
+    | Flag.SKIP_MONITOR
+    | Flag.NO_MANDATORY_KEYS
+    | Flag.MOVABLEKEYS
+    | Flag.READONLY
+    | Flag.SESSION
+)
+RUNS_SCRIPT: Final = READS_SCRIPT & ~Flag.READONLY | Flag.MAY_REPLICATE
 
 _NO_SCRIPT: Final = RedisError(b"NOSCRIPT No matching script. Please use EVAL.")
 _TOO_MANY_KEYS: Final = RedisError(b"ERR Number of keys can't be greater than number of args")
@@ -60,7 +68,13 @@ def _run(call: Call, script: Script, count: int, *, read_only: bool) -> Reply:
     if read_only and not (script.head.compatible or script.read_only):
         raise READ_ONLY_ONLY
     return call.state.scripts.engine.run(
-        call, script.function, script.sha, count, call.argv[3:], read_only=read_only or script.read_only
+        call,
+        script.function,
+        script.sha,
+        count,
+        call.argv[3:],
+        read_only=read_only or script.read_only,
+        may_grow=b"allow-oom" in script.head.flags,
     )
 
 

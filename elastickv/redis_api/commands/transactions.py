@@ -6,8 +6,6 @@ executor: nothing comes in between, and all its writes are in one log entry.
 
 from __future__ import annotations
 
-from typing import Final
-
 from elastickv.redis_api.errors import (
     DISCARD_WITHOUT_MULTI,
     EXEC_ABORT,
@@ -18,8 +16,7 @@ from elastickv.redis_api.errors import (
 from elastickv.redis_api.registry import ALL_KEYS, COMMANDS, Flag, Reply
 from elastickv.redis_api.replies import NULL_ARRAY, OK, Raw, encode
 from elastickv.redis_api.session import Call
-
-RUN_SCRIPTS: Final = frozenset((b"eval", b"evalsha", b"eval_ro", b"evalsha_ro", b"fcall", b"fcall_ro"))
+from elastickv.redis_api.traits import RUN_SCRIPTS
 
 _COMMON = Flag.NOSCRIPT | Flag.LOADING | Flag.STALE | Flag.FAST | Flag.ALLOW_BUSY | Flag.SESSION
 

@@ -11,6 +11,7 @@ from elastickv.redis_api.acl.sessions import log_denial
 from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.dispatch import Route, Router, failure
 from elastickv.redis_api.errors import RedisError
+from elastickv.redis_api.memory_limit import OUT_OF_MEMORY
 from elastickv.redis_api.monitor import feed_called
 from elastickv.redis_api.registry import Flag
 from elastickv.redis_api.replies import NULL_ARRAY
@@ -48,12 +49,14 @@ class Bridge:
         self._lua: LuaState | None = None
         self.protocol = 2
         self.read_only = False
+        self.may_grow = False
+        """It said allow-oom: maxmemory does not hold for it."""
         self.wrote = False
         """The present script has called a command that may write."""
         self.ended = False
         """It must not do anything any more."""
 
-    def open(self, session: Session, database: int, lua: LuaState, *, read_only: bool) -> None:
+    def open(self, session: Session, database: int, lua: LuaState, *, read_only: bool, may_grow: bool) -> None:
         """A script begins, on behalf of this session."""
         call = self._call
         if call is None or call.session is not session:
@@ -62,6 +65,7 @@ class Bridge:
         call.protocol = self.protocol = 2
         self._lua = lua
         self.read_only = read_only
+        self.may_grow = may_grow
         self.wrote = False
         self.ended = False
 
@@ -117,6 +121,8 @@ class Bridge:
             if changes:
                 if self.read_only:
                     raise _READ_ONLY
+                if state.memory.exceeded and route.deny_oom and not (self.wrote or self.may_grow):
+                    raise OUT_OF_MEMORY
                 self.wrote = True
             started = perf_counter_ns()
             reply = route.handler(call)

@@ -126,15 +126,25 @@ class Engine:
         *,
         is_function: bool = False,
         read_only: bool = False,
+        may_grow: bool = False,
     ) -> Reply:
         """The script's reply, or Later; RedisError with Redis' words when it fails."""
         argv = call.argv
         return self.slices.run(
-            lambda: self._execute(call, function, Running(name, argv, is_function), key_count, words, read_only)
+            lambda: self._execute(
+                call, function, Running(name, argv, is_function), key_count, words, read_only, may_grow
+            )
         )
 
     def _execute(
-        self, call: Call, function: Function, running: Running, key_count: int, words: list[bytes], read_only: bool
+        self,
+        call: Call,
+        function: Function,
+        running: Running,
+        key_count: int,
+        words: list[bytes],
+        read_only: bool,
+        may_grow: bool,
     ) -> Reply:
         lua = self.lua
         session = call.session
@@ -142,7 +152,7 @@ class Engine:
         # Nothing may block, as inside EXEC.
         session.in_exec = True
         self.running = running
-        self._bridge.open(session, call.db.number, lua, read_only=read_only)
+        self._bridge.open(session, call.db.number, lua, read_only=read_only, may_grow=may_grow)
         lua.begin(call.protocol)
         try:
             result = lua.run(function, key_count, words, is_function=running.is_function)
