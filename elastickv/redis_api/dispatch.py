@@ -18,6 +18,7 @@ from elastickv.redis_api.acl.sessions import log_denial
 from elastickv.redis_api.errors import (
     INTERNAL,
     NO_AUTH,
+    CountedError,
     RedisError,
     from_fault,
     not_while_listening,
@@ -310,5 +311,6 @@ def failure(
         reply = INTERNAL
     if route is not None:
         route.failed += 1
-    state.stats.error(reply.text)
+    if type(reply) is not CountedError:
+        state.stats.error(reply.text)
     return reply

@@ -20,6 +20,10 @@ class RedisError(Exception):
         self.text = text
 
 
+class CountedError(RedisError):
+    """One that the statistics know already: a script answers with what a command of its own was answered."""
+
+
 SYNTAX: Final = RedisError(b"ERR syntax error")
 NOT_AN_INTEGER: Final = RedisError(b"ERR value is not an integer or out of range")
 NOT_A_FLOAT: Final = RedisError(b"ERR value is not a valid float")

@@ -227,3 +227,30 @@ async def test_nothing_expires_during_client_pause(client: Client, door: Door) -
     assert await door.server.expire(10) == 0
     client.ask("CLIENT", "UNPAUSE")
     assert await door.server.expire(10) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "prefix", "command", "figures", "failed"),
+    [
+        (b"return redis.call('set', 'x', 'y')", "OOM", "set", (0, 1, 0), 1),
+        (b"return redis.pcall('set', 'x', 'y')", "OOM", "set", (0, 1, 0), 1),
+        (b"return redis.pcall('set', 'x', 'y').err", "OOM", "set", (0, 1, 0), 0),
+        (b"return redis.call('select', 99)", "ERR", "select", (1, 0, 1), 1),
+        (b"redis.pcall('select', 99) return 1", "ERR", "select", (1, 0, 1), 0),
+        (b"return redis.call('lpop', 'k')", "WRONGTYPE", "lpop", (1, 0, 1), 1),
+        (b"return redis.call('get')", "ERR", "get", (0, 1, 0), 1),
+        (b"return redis.error_reply('MINE x')", "MINE", "", (), 1),
+    ],
+)
+def test_an_error_in_a_script_counts_once(
+    full: Client, door: Door, script: bytes, prefix: str, command: str, figures: tuple[int, ...], failed: int
+) -> None:
+    full.ask("CONFIG", "RESETSTAT")
+    full.ask("EVAL", script, "0")
+    state = door.server.state
+    assert state.stats.errors == {prefix.encode(): 1}
+    evaluated = state.commands["eval"]
+    assert (evaluated.calls, evaluated.rejected, evaluated.failed) == (1, 0, failed)
+    if command:
+        called = state.commands[command]
+        assert (called.calls, called.rejected, called.failed) == figures

@@ -102,6 +102,7 @@ class Bridge:
                 return _BAD_WORDS
         state = self._state
         route: Route | None = None
+        executing: Route | None = None
         call.argv = argv
         try:
             try:
@@ -124,9 +125,12 @@ class Bridge:
                 if state.memory.exceeded and route.deny_oom and not (self.wrote or self.may_grow):
                     raise OUT_OF_MEMORY
                 self.wrote = True
+            executing = route
             started = perf_counter_ns()
-            reply = route.handler(call)
-            route.add(perf_counter_ns() - started)
+            try:
+                reply = route.handler(call)
+            finally:
+                route.add(perf_counter_ns() - started)
             if state.monitors:
                 feed_called(call.session, route, argv, call.db.number)
             if type(reply) is Later:
@@ -135,7 +139,9 @@ class Bridge:
             if type(reply) is Block:
                 reply = NULL_ARRAY  # what it would answer when its time is over
         except Exception as error:
-            reply = failure(state, call.session, route, argv, error)
+            if executing is None and route is not None:
+                route.rejected += 1
+            reply = failure(state, call.session, executing, argv, error)
         return to_lua(reply, self.protocol, lua)
 
     def _learn(self, route: Route) -> tuple[RedisError | None, bool]:

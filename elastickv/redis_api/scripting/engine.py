@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from elastickv.redis_api.arguments import INT64_MAX, INT64_MIN
 from elastickv.redis_api.dispatch import Router
-from elastickv.redis_api.errors import RedisError
+from elastickv.redis_api.errors import CountedError, RedisError
 from elastickv.redis_api.registry import Reply
 from elastickv.redis_api.replies import Raw, Simple
 from elastickv.redis_api.scripting.bridge import Bridge
@@ -183,9 +183,10 @@ class Engine:
                 return Raw(text)
             if what == STATUS:
                 return Simple(text)
+            raised = CountedError if result[-1] is True else RedisError
             if what == ERROR:
-                raise RedisError(text)
-            raise _error(text, name, result[2], result[3])
+                raise raised(text)
+            raise _error(text, name, result[2], result[3], raised)
         if kind is bool:
             return int(result)
         # A double as C makes an integer of it.
@@ -231,7 +232,9 @@ class Engine:
         return BUSY_FUNCTION if running.is_function else BUSY_SCRIPT
 
 
-def _error(text: bytes, name: bytes, source: bytes | bool, line: int) -> RedisError:
+def _error(
+    text: bytes, name: bytes, source: bytes | bool, line: int, kind: type[RedisError] = RedisError
+) -> RedisError:
     if isinstance(source, bool):
-        return RedisError(text)
-    return RedisError(b"%b script: %b, on %b:%d." % (text, name, source, line))
+        return kind(text)
+    return kind(b"%b script: %b, on %b:%d." % (text, name, source, line))

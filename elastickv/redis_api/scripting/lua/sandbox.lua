@@ -631,13 +631,20 @@ local function finish(ok, value)
         tidy()
     end
     if ok then
+        if type(value) == "table" and rawget(value, "ignore_error_stats_update") then
+            -- A command failed and was counted; the script hands the error on.
+            local text, code = answer(value, client_protocol, script_protocol)
+            if code == ERROR then
+                return text, code, true
+            end
+        end
         return answer(value, client_protocol, script_protocol)
     end
     if type(value) ~= "table" then
         -- Out of memory, or an error in the handler: nobody knows where.
         return "ERR " .. tostring(value), codes.FAILED, false, 0
     end
-    return value.text, codes.FAILED, value.source or false, value.line or 0
+    return value.text, codes.FAILED, value.source or false, value.line or 0, value.mark and true or false
 end
 
 local exports = {}
