@@ -289,7 +289,8 @@ def follow_reads(session: Session, route: Route, argv: list[bytes]) -> None:
     """A client that tracks keys runs a command, here or at the leader."""
     mode = session.tracking
     assert mode is not None
-    if route.readonly:
+    if not session.state.store.serving if route.runs_script else route.readonly:
+        # The leader knows what a script has read (`scripting.engine`); for others it may have read all its keys.
         session.state.tracking.remember(session, route.command, argv)
     if mode.caching and session.queue is None and not session.in_exec and not route.name.startswith("client|"):
         mode.caching = False

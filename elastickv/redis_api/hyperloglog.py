@@ -145,7 +145,8 @@ class HyperLogLog:
 
     def runs(self) -> list[tuple[int, int, int]]:
         """(value, length, bytes of the run) of the sparse form."""
-        return [(_value(run), _length(run), len(run)) for run in self._runs]
+        runs = [*self._runs, self._rest + b"\0"] if self._rest else self._runs
+        return [(_value(run), _length(run), len(run)) for run in runs]
 
     # changing
 

@@ -14,11 +14,11 @@ from elastickv.kv.ports import ClusterControl, Store
 from elastickv.listening import addresses
 from elastickv.redis_api.acl.sessions import follow_users
 from elastickv.redis_api.commands import COMMANDS, INTERNAL
-from elastickv.redis_api.commands.configuration import shared_defaults, take_shared
 from elastickv.redis_api.connection import Connection
 from elastickv.redis_api.dispatch import Router
 from elastickv.redis_api.hub import Hub
 from elastickv.redis_api.monitor import feed
+from elastickv.redis_api.parameters import shared_defaults, take_shared
 from elastickv.redis_api.scripting.scripts import Scripts
 from elastickv.redis_api.state import NodeFacts, ServerState
 from elastickv.redis_api.values.database import Databases

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from elastickv.redis_api.commands.configuration import PARAMETERS
+from elastickv.redis_api.parameters import PARAMETERS
 from elastickv.redis_api.state import ServerState
 from elastickv.redis_api.values.counted_tree import Shape
 from tests.conformance.groups import GROUPS

@@ -95,3 +95,4 @@ def test_damage(runs: bytes) -> None:
 def test_half_a_run_of_zeros_at_the_end_reads_as_if_a_zero_byte_came_next() -> None:
     sketch = HyperLogLog.parse(b"HYLL\x01" + bytes(11) + b"\x7f\xfe\x40")
     assert sketch.registers() == bytes(16384)
+    assert sketch.runs() == [(0, 16383, 2), (0, 1, 2)]

@@ -102,6 +102,24 @@ async def test_optin_optout_noloop_and_broadcast(door: Door) -> None:
         assert await client.silent()
 
 
+WRITES_ONLY = "EVAL redis.call('set','x','1') 2 a b"
+READS_OTHERS = "EVAL redis.call('get','x') 2 a b"
+
+
+async def test_a_script_that_reads_may_have_read_all_its_keys(door: Door) -> None:
+    async with connected(door.port) as client, connected(door.port) as other:
+        await resp3(client)
+        await client.ask("CLIENT TRACKING ON", "+OK")
+        await client.ask(WRITES_ONLY, "_")
+        await client.ask("EVAL_RO redis.call('ping') 2 a b", "_")
+        await other.ask("MSET a 1 b 1", "+OK")
+        assert await client.silent()
+        for script in (READS_OTHERS, READS_OTHERS.replace("EVAL", "EVAL_RO")):
+            await client.ask(script, "_")
+            await other.ask("MSET b 2 a 2", "+OK")
+            await client.expect(">2 $10 invalidate *1 $1 b >2 $10 invalidate *1 $1 a")
+
+
 async def test_redirected_to_a_subscriber_of_the_old_protocol(door: Door) -> None:
     async with connected(door.port) as client, connected(door.port) as other, connected(door.port) as listener:
         listener.send("CLIENT ID")
@@ -160,6 +178,15 @@ async def test_through_a_follower(nodes: Nodes) -> None:
         await client.expect(">2 $10 invalidate _")  # the former leader may not have told all
         await client.ask("GET a", "$1 1")
         await at_leader.ask("SET a 2", "+OK")
+        await client.expect(">2 $10 invalidate *1 $1 a")
+
+
+async def test_a_script_through_a_follower(nodes: Nodes) -> None:
+    async with on(nodes, "n2") as client, on(nodes, "n1") as other:
+        await resp3(client)
+        await client.ask("CLIENT TRACKING ON", "+OK")
+        await client.ask(READS_OTHERS, "_")
+        await other.ask("SET a 2", "+OK")
         await client.expect(">2 $10 invalidate *1 $1 a")
 
 

@@ -51,6 +51,8 @@ class Bridge:
         self.read_only = False
         self.may_grow = False
         """It said allow-oom: maxmemory does not hold for it."""
+        self.read = False
+        """The present script has called a command that only reads."""
         self.wrote = False
         """The present script has called a command that may write."""
         self.ended = False
@@ -66,11 +68,17 @@ class Bridge:
         self._lua = lua
         self.read_only = read_only
         self.may_grow = may_grow
+        self.read = False
         self.wrote = False
         self.ended = False
 
     def close(self) -> None:
         self._lua = None
+
+    def remember_keys(self, session: Session, argv: list[bytes]) -> None:
+        """The client tracks keys: it may have a copy of what the script was given, if the script has read anything."""
+        if self.read and session.tracking is not None:
+            self._state.tracking.remember(session, self._find(argv).command, argv)
 
     def set_protocol(self, version: int) -> None:
         """redis.setresp"""
@@ -125,6 +133,8 @@ class Bridge:
                 if state.memory.exceeded and route.deny_oom and not (self.wrote or self.may_grow):
                     raise OUT_OF_MEMORY
                 self.wrote = True
+            if route.readonly:
+                self.read = True
             executing = route
             started = perf_counter_ns()
             try:

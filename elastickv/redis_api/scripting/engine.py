@@ -167,6 +167,7 @@ class Engine:
         finally:
             session.in_exec = in_exec
             self.running = None
+            self._bridge.remember_keys(session, running.argv)
             self._bridge.close()
         if running.stop:
             source, line = lua.restore()

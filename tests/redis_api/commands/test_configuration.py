@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from elastickv.redis_api.commands.configuration import PARAMETERS
+from elastickv.redis_api.parameters import PARAMETERS
 from tests.kit.server_calls import ServerCalls
 
 
