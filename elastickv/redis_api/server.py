@@ -6,11 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
+from time import perf_counter_ns
 from typing import Final
 
 from elastickv.clock import Clock
 from elastickv.config import RedisSettings
 from elastickv.kv.ports import ClusterControl, Store
+from elastickv.kv.view import View
 from elastickv.listening import addresses
 from elastickv.redis_api.acl.sessions import follow_users
 from elastickv.redis_api.commands import COMMANDS, INTERNAL
@@ -19,6 +21,7 @@ from elastickv.redis_api.dispatch import Router
 from elastickv.redis_api.hub import Hub
 from elastickv.redis_api.monitor import feed
 from elastickv.redis_api.parameters import shared_defaults, take_shared
+from elastickv.redis_api.pubsub import Event
 from elastickv.redis_api.scripting.scripts import Scripts
 from elastickv.redis_api.state import NodeFacts, ServerState
 from elastickv.redis_api.values.database import Databases
@@ -116,7 +119,14 @@ class RedisServer:
         databases, state = self.state.databases, self.state
         if state.paused:
             return 0  # as Redis: nothing changes during CLIENT PAUSE
-        expired, events = await state.store.execute(lambda _: (databases.expire_due(limit), state.take_outgoing()))
+
+        def cycle(_: View) -> tuple[int, list[Event]]:
+            started = perf_counter_ns()
+            removed = databases.expire_due(limit)
+            state.latency_of("expire-cycle", perf_counter_ns() - started)
+            return removed, state.take_outgoing()
+
+        expired, events = await state.store.execute(cycle)
         state.pubsub.publish_all(events)
         return expired
 

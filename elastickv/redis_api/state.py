@@ -150,5 +150,9 @@ class ServerState:
             if name in ("acl|setuser", "acl|deluser"):
                 argv = argv[:2] + [b"(redacted)"] * (len(argv) - 2)
             self.slow_log.add(argv, nanoseconds, unix_seconds, address, client)
+        self.latency_of("command", nanoseconds)
+
+    def latency_of(self, event: str, nanoseconds: int) -> None:
+        """Something held up the loop for so long; LATENCY remembers it from its threshold on."""
         if 0 < self.latency.threshold_ms * 1_000_000 <= nanoseconds:
-            self.latency.add("command", unix_seconds, nanoseconds // 1_000_000)
+            self.latency.add(event, self.clock.wall_ms() // 1000, nanoseconds // 1_000_000)

@@ -114,6 +114,8 @@ class Databases:
         self.misses = 0
         self.expired = 0
         """Keys removed because their time had come."""
+        self.purged = 0
+        """Large collections and flushed keys that were cleared away behind."""
         self.held = False
         """A script is in the middle of its work (`scripting.slices`): nothing else may change what it sees."""
         self.interruptible = False
@@ -265,6 +267,11 @@ class Databases:
         self._purgeable = removed > 0
         return removed
 
+    def waiting_for_purge(self, most: int) -> int:
+        """Large collections and emptied databases that are not cleared away yet, as far as `most`."""
+        waiting = (self.view.scan(prefix, prefix_end(prefix)) for prefix in (_DROP_PREFIX, _PURGE_PREFIX))
+        return sum(1 for _ in islice(chain.from_iterable(waiting), most))
+
     def _purge_generation(self, purge_key: bytes, limit: int) -> int:
         prefix = redis_prefix(read_u32(purge_key, len(_PURGE_PREFIX)))
         start = self._purged_to.get(prefix, prefix)
@@ -282,6 +289,7 @@ class Databases:
             end = last + b"\0"
             self.view.delete_range(start, end)
             self._purged_to[prefix] = end
+        self.purged += seen
         if seen < limit:
             self.view.delete(purge_key)
             self._purged_to.pop(prefix, None)
@@ -311,6 +319,7 @@ class Databases:
                 self._purged_to[prefix] = end
             if len(found) < left:
                 view.delete(drop_key)
+                self.purged += 1
                 self._purged_to.pop(prefix, None)
             if work >= limit:
                 break
