@@ -113,8 +113,8 @@ class Connection(asyncio.Protocol):
             reader.wants_continue = False
             if self._transport is not None and not self._outbox:
                 self._transport.write(CONTINUE)
-        if reader.requests:
-            requests = reader.requests
+        requests = reader.requests
+        if requests:
             reader.requests = []
             burst: list[Exchange] = []
             for request in requests:
@@ -125,7 +125,11 @@ class Connection(asyncio.Protocol):
                     self._ending = True
                     break
             if burst:
-                self._settle(burst)
+                ticket = door.store.settle()
+                if ticket is not None:
+                    for exchange in burst:
+                        exchange.ticket = ticket
+                    ticket.wait(self)
             self._flush()
 
     def _take(self, exchange: Exchange, burst: list[Exchange]) -> None:
@@ -203,10 +207,28 @@ class Connection(asyncio.Protocol):
     def _flush(self) -> None:
         """Send the answers that are due, in order."""
         outbox = self._outbox
-        if outbox and (outbox[0].ticket is not None or outbox[0].waiting):
-            if len(outbox) >= MAX_PIPELINED:
-                self._adjust_reading()
-            return
+        if outbox:
+            exchange = outbox[0]
+            if exchange.ticket is not None or exchange.waiting:
+                if len(outbox) >= MAX_PIPELINED:
+                    self._adjust_reading()
+                return
+            if len(outbox) == 1:
+                outbox.clear()
+                if exchange.route is not None:
+                    exchange.route.finished(exchange.outcome, exchange.started)
+                if self._transport is not None:
+                    self._transport.write(exchange.answer)
+            else:
+                self._flush_some()
+        if not self._reading:
+            self._adjust_reading()
+        if self._ending:
+            self._end_if_done()
+
+    def _flush_some(self) -> None:
+        """The same, where several are due."""
+        outbox = self._outbox
         parts: list[bytes] = []
         while outbox:
             exchange = outbox[0]
@@ -216,7 +238,5 @@ class Connection(asyncio.Protocol):
             parts.append(exchange.answer)
             if exchange.route is not None:
                 exchange.route.finished(exchange.outcome, exchange.started)
-        if parts and self._transport is not None:
-            self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
-        self._adjust_reading()
-        self._end_if_done()
+        if self._transport is not None:
+            self._transport.write(b"".join(parts))

@@ -122,6 +122,12 @@ def size(text: str) -> int:
     return total + (len(whole) + 1) // 2 + (len(fraction) + 1) // 2
 
 
+_FIRST: Final = tuple(bytes((one,)) for one in range(256))
+_PLUS_ONE: Final = bytes((one >> 4) * 10 + (one & 15) + 1 for one in range(256))
+"""From two decimal digits in one byte to the base-100 digit plus one."""
+_COMPLEMENT: Final = bytes((101 - ((one >> 4) * 10 + (one & 15))) & 0xFF for one in range(256))
+
+
 def sortable(text: str) -> bytes:
     """Bytes in the order of the numbers; none is a prefix of another once 00 is put behind it.
 
@@ -147,8 +153,9 @@ def sortable(text: str) -> bytes:
     if len(digits) % 2:
         digits += "0"
     first = (exponent // 2 - 64) & 0xFF
-    pairs = [int(digits[at : at + 2]) for at in range(0, len(digits), 2)]
+    # Read as hexadecimal, two digits are one byte: all pairs at once.
+    pairs = bytes.fromhex(digits)
     if not negative:
-        return bytes((first, *(pair + 1 for pair in pairs)))
-    tail = (0x66,) if len(pairs) < 20 else ()
-    return bytes((first ^ 0xFF, *(101 - pair for pair in pairs), *tail))
+        return _FIRST[first] + pairs.translate(_PLUS_ONE)
+    tail = b"\x66" if len(pairs) < 20 else b""
+    return _FIRST[first ^ 0xFF] + pairs.translate(_COMPLEMENT) + tail

@@ -26,6 +26,7 @@ from elastickv.dynamodb_api.http import (
     Request,
     answer,
     cors_headers,
+    fine,
     preflight,
 )
 from elastickv.dynamodb_api.registry import Call, Operation
@@ -140,14 +141,7 @@ class Router:
             return
         view.keep()
         _rest_on_reads(view)
-        request = exchange.request
-        exchange.answer = answer(
-            200,
-            encoded,
-            content_type=exchange.content_type,
-            keep_alive=request.keep_alive,
-            headers=cors_headers(request),
-        )
+        exchange.answer = fine(encoded, exchange.request, exchange.content_type)
 
 
 def _rest_on_reads(view: View) -> None:

@@ -218,6 +218,30 @@ def answer(
     )
 
 
+_FINE_HEAD: Final = b"HTTP/1.1 200 OK\r\nServer: Server\r\nContent-Type: %b\r\nConnection: %b\r\nContent-Length: "
+_FINE: Final = {
+    (content_type, keep_alive): _FINE_HEAD % (content_type, b"keep-alive" if keep_alive else b"close")
+    for content_type in JSON_TYPES
+    for keep_alive in (True, False)
+}
+"""The beginning of `fine` responses, by Content-Type and whether the connection stays open."""
+
+
+def fine(body: bytes, request: Request, content_type: bytes) -> bytes:
+    """The response to a request that did what it should; the same as `answer`, with less to put together."""
+    if b"origin" in request.headers:
+        keep_alive = request.keep_alive
+        return answer(200, body, content_type=content_type, keep_alive=keep_alive, headers=cors_headers(request))
+    return b"%b%d\r\nx-amz-crc32: %d\r\nx-amzn-RequestId: %b%012X\r\n\r\n%b" % (
+        _FINE[content_type, request.keep_alive],
+        len(body),
+        zlib.crc32(body),
+        _PREFIX,
+        next(_numbers),
+        body,
+    )
+
+
 def cors_headers(request: Request) -> bytes:
     """What a browser gets beside every answer to a request with an Origin."""
     return b"Access-Control-Allow-Origin: *\r\n" if b"origin" in request.headers else b""

@@ -71,7 +71,7 @@ def hash_of(*parts: bytes) -> bytes:
 
 def partition(value: Value) -> bytes:
     """<hash> <partition>: the prefix of all items with this partition key."""
-    data = raw(value)
+    data = value["S"].encode() if "S" in value else raw(value)
     digest = _OUTLIERS.copy()
     digest.update(data)
     length = len(data)

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elastickv.dynamodb_api.http import MAX_BODY_BYTES, MAX_HEAD_BYTES, Request, RequestReader, answer, request_id
+from elastickv.dynamodb_api.http import (
+    JSON,
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    Request,
+    RequestReader,
+    answer,
+    cors_headers,
+    fine,
+    request_id,
+)
 
 BODY = b'{"TableName":"abc"}'
 PLAIN = b"POST / HTTP/1.1\r\nHost: a\r\nX-Amz-Target: T\r\nContent-Length: 19\r\n\r\n" + BODY
@@ -168,6 +179,21 @@ def test_an_answer_is_whole_and_checked() -> None:
     assert b"Content-Length: 2" in lines
     assert b"x-amz-crc32: %d" % zlib.crc32(b"{}") in lines
     assert b"Content-Type: application/x-amz-json-1.0" in lines
+
+
+@pytest.mark.parametrize("keep_alive", [True, False])
+@pytest.mark.parametrize("headers", [{}, {b"origin": b"https://a"}])
+def test_fine_answers_are_like_others(keep_alive: bool, headers: dict[bytes, bytes]) -> None:
+    request = Request()
+    request.keep_alive = keep_alive
+    request.headers = headers
+
+    def anonymous(whole: bytes) -> bytes:
+        return re.sub(rb"RequestId: \w{52}\r", b"RequestId: \r", whole)
+
+    usual = answer(200, b"{}", content_type=JSON, keep_alive=keep_alive, headers=cors_headers(request))
+    assert anonymous(fine(b"{}", request, JSON)) == anonymous(usual)
+    assert b"RequestId: \r" in anonymous(usual)
 
 
 def test_request_ids_look_like_those_of_aws() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from elastickv.dynamodb_api import records, schema, tables, writes
-from elastickv.dynamodb_api.attributes import MAX_ITEM_BYTES, TOO_LARGE, check_item
+from elastickv.dynamodb_api import items, records, schema, tables, writes
+from elastickv.dynamodb_api.attributes import MAX_ITEM_BYTES, TOO_LARGE, Item, check_item
 from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.item_shapes import (
     CONDITIONAL_OPERATOR,
@@ -30,6 +30,7 @@ from elastickv.dynamodb_api.shapes import (
     String,
     required,
 )
+from elastickv.kv.view import View
 
 
 @operation(
@@ -51,6 +52,8 @@ from elastickv.dynamodb_api.shapes import (
 def put_item(call: Call) -> dict[str, Any]:
     """Write a whole item, in place of the one with its key."""
     request = call.request
+    if len(request) == 2:
+        return _put_plainly(call.view, request["TableName"], request["Item"])
     check_styles(request, ("ConditionExpression",), ("Expected", "ConditionalOperator"))
     item = request["Item"]
     size = check_item(item)
@@ -71,3 +74,15 @@ def put_item(call: Call) -> dict[str, Any]:
     if mode == "ALL_OLD" and change.before is not None:
         answer["Attributes"] = records.fragment(change.before)
     return written(call, change, answer, item)
+
+
+def _put_plainly(view: View, name: str, item: Item) -> dict[str, Any]:
+    """A request that has no more than it must: the same as above without all that is optional."""
+    size = check_item(item)
+    if size > MAX_ITEM_BYTES:
+        raise ValidationException(TOO_LARGE)
+    table = tables.table(view, name)
+    schema.check_item(table, item)
+    place = items.item_key(table, item)
+    items.store(view, table, place, view.get(place), item, size)
+    return {}

@@ -45,8 +45,11 @@ def test_nothing_is_returned_of_what_was_not_there(store: DynamoStore) -> None:
         ),
     ],
 )
-def test_items_that_are_refused(store: DynamoStore, item: dict[str, Any], message: str) -> None:
-    assert store.refuse("PutItem", TableName="one", Item=item) == message
+@pytest.mark.parametrize("options", [{}, {"ReturnValues": "NONE"}], ids=["plain", "options"])
+def test_items_that_are_refused(
+    store: DynamoStore, item: dict[str, Any], message: str, options: dict[str, str]
+) -> None:
+    assert store.refuse("PutItem", TableName="one", Item=item, **options) == message
     assert "Item" not in store.call("GetItem", TableName="one", Key={"pk": S("a")})
 
 
