@@ -40,7 +40,7 @@ def merged(
     size = _FIRST_WINDOW
     while True:
         held += islice(flushed, size - len(held))
-        runs = [_run(layer.keys(), low, high, size, reverse) for _, layer in oldest_first]
+        runs = [_run(layer.keys(low, high), low, high, size, reverse) for _, layer in oldest_first]
         # How far every source reaches: what has brought fewer keys than were asked for has no more.
         reached = [run[0] if reverse else run[-1] for run in runs if len(run) == size]
         if len(held) >= size:

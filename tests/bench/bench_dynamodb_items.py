@@ -65,8 +65,7 @@ class Bench:
         view = self.store.view
         view.applied.merge(view.forming)
         assert isinstance(view.forming, Layer)
-        view.forming.puts.clear()
-        view.forming._index.clear()
+        view.forming.clear()
         view.applied.keys()
 
 

@@ -113,9 +113,7 @@ class FakeStore:
                 for key, observer in store._observers.items():
                     if key in forming.puts:
                         observer(forming.puts[key])
-            forming.puts.clear()
-            forming.ranges.clear()
-            forming._index.clear()
+            forming.clear()
         if self.hold_reads or (self.hold and wrote):
             ticket = ManualTicket()
             self.tickets.append(ticket)

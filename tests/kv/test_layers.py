@@ -49,3 +49,21 @@ def test_keys_are_in_order_however_many_came(new: int) -> None:
     for number in range(new):
         layer.puts[b"x%d" % (number * 31 % 9973) if number % 2 else b"%d" % number] = b""
     assert layer.keys() == sorted(layer.puts)
+
+
+@given(
+    st.lists(st.lists(st.binary(max_size=3).map(lambda raw: bytes(byte % 3 + 97 for byte in raw)))),
+    st.sampled_from([b"", b"a", b"ab", b"abc", b"b", b"ca"]),
+    st.sampled_from([b"", b"a", b"ab", b"abc", b"b", b"bc", b"cb"]),
+)
+def test_keys_of_a_range_are_among_those_that_come_for_it(parts: list[list[bytes]], start: bytes, end: bytes) -> None:
+    layer = Layer()
+    for part in parts:
+        layer.puts.update(dict.fromkeys(part, b""))
+        found = layer.keys(start, end)
+        assert found == sorted(set(found) & set(layer.puts))
+        assert {key for key in layer.puts if start <= key and (not end or key < end)} <= set(found)
+        assert layer.keys() == sorted(layer.puts)
+    layer.clear()
+    assert not layer
+    assert layer.keys() == []
