@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from itertools import chain, islice
 from struct import Struct
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from xxhash import xxh3_64_digest
 
@@ -84,6 +84,15 @@ Listener = Callable[["Database", int, bytes, bytes], None]
 
 MANY: Final = 4096
 """Elements; looking at as many takes a few milliseconds."""
+
+
+class OpenCollection(Unwritten, Protocol):
+    """A collection that stays open for all commands of a batch that change it (`Database.keep_open`)."""
+
+    deadline: int
+
+
+Kept = TypeVar("Kept", bound=OpenCollection)
 
 
 class TooMany(Exception):
@@ -551,22 +560,31 @@ class Database:
             self.touched(record.physical)
         return new
 
-    def keep_open(self, record: Record, collection: Unwritten) -> None:
+    def keep_open(self, record: Record, collection: OpenCollection) -> None:
         """`rewrite` for a split collection that keeps its elements: its header changes, and is written once for all the
         changes of a batch. Until then `still_open` finds the collection."""
         self.view.put_unwritten(record.physical, collection)
         if self._all.watched:
             self.touched(record.physical)
 
-    def still_open(self, key: bytes) -> Unwritten | None:
-        """What `keep_open` was given for this key in this batch. Whoever takes it looks at its type and its deadline,
-        and leaves it to `lookup` otherwise."""
-        forming = self.view.forming
-        if not forming.unwritten:
+    def still_open(self, key: bytes, kind: type[Kept]) -> Kept | None:
+        """What `keep_open` was given for this key in this batch, when it is of that kind and lives; whatever else there
+        may be at this key is left to `lookup`."""
+        view = self.view
+        unwritten = view.forming.unwritten
+        if not unwritten:
             return None
-        found = forming.unwritten.get(self.physical(key))
+        found = unwritten.get(self.physical(key))
+        if type(found) is not kind or (found.deadline and found.deadline <= view.now_ms):
+            return None
+        view.dependency = view.forming
+        return found
+
+    def read_open(self, key: bytes, kind: type[Kept]) -> Kept | None:
+        """`still_open` for commands that only read; counts as `read` does."""
+        found = self.still_open(key, kind)
         if found is not None:
-            self.view.dependency = forming
+            self._all.hits += 1
         return found
 
     def replace(self, record: Record, payload: bytes) -> bytes:

@@ -22,7 +22,6 @@ from elastickv.redis_api.values.collections import (
     encoding_of,
     pack,
     packed_item,
-    read_split,
     split_header,
     unpack,
 )
@@ -30,6 +29,7 @@ from elastickv.redis_api.values.database import Database
 from elastickv.redis_api.values.kinds import KINDS, Kind
 from elastickv.redis_api.values.members import Pair
 from elastickv.redis_api.values.records import Record, RecordType
+from elastickv.redis_api.values.split_members import SplitMembers
 
 
 class Fields(CachedMap):
@@ -148,20 +148,10 @@ class InlineHash:
         return self._db.databases.rng.choices(list(self.fields.items()), k=wanted)
 
 
-class SplitHash:
+class SplitHash(SplitMembers):
     """The key's record only says how many fields there are."""
 
-    __slots__ = ("_count", "_db", "_encoding", "_incarnation", "_prefix", "_record")
-
-    def __init__(self, db: Database, record: Record) -> None:
-        self._db = db
-        self._record = record
-        self._incarnation, self._count, rest = read_split(record.payload)
-        self._encoding = rest[0]
-        self._prefix = elements(self._incarnation)
-
-    def __len__(self) -> int:
-        return self._count
+    __slots__ = ()
 
     def get(self, field: bytes) -> bytes | None:
         return members.get(self._db.view, self._prefix, field)
@@ -180,10 +170,10 @@ class SplitHash:
             if members.get(view, prefix, pairs[at]) is None:
                 added += 1
             members.put(view, prefix, pairs[at], pairs[at + 1])
-        encoding = self._encoding
+        encoding = self.encoding
         if encoding == LISTPACK:
             encoding = _encoding(self._db.databases.limits, pairs, self._count + added)
-        if added or encoding != self._encoding:
+        if added or encoding != self.encoding:
             self._save(self._count + added, encoding)
         else:
             self._db.touched(self._record.physical)
@@ -191,14 +181,9 @@ class SplitHash:
 
     def delete(self, names: Sequence[bytes]) -> int:
         deleted = sum(members.delete(self._db.view, self._prefix, name) for name in names)
-        if deleted == self._count:
-            self._db.remove(self._record)
-        elif deleted:
-            self._save(self._count - deleted, self._encoding)
+        if deleted:
+            self._save(self._count - deleted, self.encoding)
         return deleted
-
-    def _save(self, count: int, encoding: int) -> None:
-        self._db.rewrite(self._record, split_header(self._incarnation, count, bytes((encoding,))))
 
     def walk(self, cursor: int, count: int) -> tuple[int, list[Pair]]:
         return members.walk(self._db.view, self._prefix, cursor, count)
@@ -220,12 +205,18 @@ Hash = InlineHash | SplitHash
 
 def find(db: Database, key: bytes) -> Hash | None:
     """The hash at `key`, to be changed. KvError(WRONG_TYPE) for another type."""
+    held = db.still_open(key, SplitHash)
+    if held is not None:
+        return held
     record = db.typed(key, RecordType.HASH)
     return None if record is None else opened(db, record)
 
 
 def read(db: Database, key: bytes) -> Hash | None:
     """`find` for commands that only read."""
+    held = db.read_open(key, SplitHash)
+    if held is not None:
+        return held
     record = db.read_typed(key, RecordType.HASH)
     return None if record is None else opened(db, record)
 

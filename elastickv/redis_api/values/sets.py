@@ -25,13 +25,13 @@ from elastickv.redis_api.values.collections import (
     encoding_of,
     pack,
     packed_item,
-    read_split,
     split_header,
     unpack,
 )
 from elastickv.redis_api.values.database import Database
 from elastickv.redis_api.values.kinds import KINDS, Kind
 from elastickv.redis_api.values.records import Record, RecordType
+from elastickv.redis_api.values.split_members import SplitMembers
 
 _INTSET_BOUND: Final = 1 << 30
 """Redis' own, whatever the limits say."""
@@ -150,20 +150,10 @@ class InlineSet:
         return self._db.databases.rng.choices(cast(list[bytes], self.held.listed()), k=wanted)
 
 
-class SplitSet:
+class SplitSet(SplitMembers):
     """The key's record only says how many members there are."""
 
-    __slots__ = ("_count", "_db", "_incarnation", "_prefix", "_record", "encoding")
-
-    def __init__(self, db: Database, record: Record) -> None:
-        self._db = db
-        self._record = record
-        self._incarnation, self._count, rest = read_split(record.payload)
-        self.encoding = rest[0]
-        self._prefix = elements(self._incarnation)
-
-    def __len__(self) -> int:
-        return self._count
+    __slots__ = ()
 
     def __contains__(self, member: bytes) -> bool:
         return members.get(self._db.view, self._prefix, member) is not None
@@ -177,7 +167,8 @@ class SplitSet:
 
     def add(self, wanted: Sequence[bytes]) -> int:
         view, prefix = self._db.view, self._prefix
-        new = [member for member in dict.fromkeys(wanted) if members.get(view, prefix, member) is None]
+        distinct = wanted if len(wanted) == 1 else dict.fromkeys(wanted)
+        new = [member for member in distinct if members.get(view, prefix, member) is None]
         encoding = self.encoding
         if encoding != HASHTABLE:
             encoding = presized(self._db.databases.limits, encoding, len(wanted))
@@ -199,14 +190,9 @@ class SplitSet:
             if members.delete(view, prefix, member):
                 went(prefix, member)
                 removed += 1
-        if removed == self._count:
-            self._db.remove(self._record)
-        elif removed:
+        if removed:
             self._save(self._count - removed, self.encoding)
         return removed
-
-    def _save(self, count: int, encoding: int) -> None:
-        self._db.rewrite(self._record, split_header(self._incarnation, count, bytes((encoding,))))
 
     def walk(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
         following, found = members.walk(self._db.view, self._prefix, cursor, count)
@@ -219,10 +205,7 @@ class SplitSet:
         """Remove a random member."""
         databases = self._db.databases
         member = databases.reservoirs.pop(self._db.view, self._prefix, self._count, databases.rng)
-        if self._count == 1:
-            self._db.remove(self._record)
-        else:
-            self._save(self._count - 1, self.encoding)
+        self._save(self._count - 1, self.encoding)
         return member
 
     def draw_distinct(self, wanted: int) -> list[bytes]:
@@ -241,12 +224,18 @@ Set = InlineSet | SplitSet
 
 def find(db: Database, key: bytes) -> Set | None:
     """The set at `key`, to be changed. KvError(WRONG_TYPE) for another type."""
+    held = db.still_open(key, SplitSet)
+    if held is not None:
+        return held
     record = db.typed(key, RecordType.SET)
     return None if record is None else opened(db, record)
 
 
 def read(db: Database, key: bytes) -> Set | None:
     """`find` for commands that only read."""
+    held = db.read_open(key, SplitSet)
+    if held is not None:
+        return held
     record = db.read_typed(key, RecordType.SET)
     return None if record is None else opened(db, record)
 

@@ -299,8 +299,8 @@ class SplitSet:
 
 def find(db: Database, key: bytes) -> SortedSet | None:
     """The sorted set at `key`, to be changed. KvError(WRONG_TYPE) for another type."""
-    held = db.still_open(key)
-    if type(held) is SplitSet and not (held.deadline and held.deadline <= db.view.now_ms):
+    held = db.still_open(key, SplitSet)
+    if held is not None:
         return held
     record = db.typed(key, RecordType.ZSET)
     return None if record is None else opened(db, key, record)
@@ -308,9 +308,8 @@ def find(db: Database, key: bytes) -> SortedSet | None:
 
 def read(db: Database, key: bytes) -> SortedSet | None:
     """`find` for commands that only read."""
-    held = db.still_open(key)
-    if type(held) is SplitSet and not (held.deadline and held.deadline <= db.view.now_ms):
-        db.databases.hits += 1
+    held = db.read_open(key, SplitSet)
+    if held is not None:
         return held
     record = db.read_typed(key, RecordType.ZSET)
     return None if record is None else opened(db, key, record)
