@@ -209,7 +209,8 @@ def _excused(argv: Words, ours: bytes, theirs: bytes) -> bool:
     if b"Unbalanced" in ours and b"Unbalanced" in theirs:
         return True
     # The consumer is there already, because 7.2 makes it also when there is nothing for it.
-    return argv[:2] == [b"XGROUP", b"CREATECONSUMER"] and (ours, theirs) == (b":0\r\n", b":1\r\n")
+    named = [word.upper() for word in argv[:2]]
+    return named == [b"XGROUP", b"CREATECONSUMER"] and (ours, theirs) == (b":0\r\n", b":1\r\n")
 
 
 GROUP: Final = Group(
