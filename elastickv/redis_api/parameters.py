@@ -186,7 +186,7 @@ PARAMETERS: Final[dict[str, Parameter]] = {
             "tracking-table-max-keys",
             lambda state: state.tracking.max_keys,
             _integer(0, _LONG_MAX),
-            lambda state, value: setattr(state.tracking, "max_keys", value),
+            lambda state, value: state.tracking.limit(cast(int, value)),
         ),
         Parameter("acllog-max-len", lambda state: state.audit.max_length, _integer(0, 1 << 20), _set_audit_length),
         Parameter(

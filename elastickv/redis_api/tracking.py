@@ -134,6 +134,14 @@ class Tracking:
             return
         for key, _ in keys_with_access(command, argv):
             self.keys.setdefault(key, {})[session.id] = None
+        self._forget_some()
+
+    def limit(self, max_keys: int) -> None:
+        self.max_keys = max_keys
+        self._forget_some()
+
+    def _forget_some(self) -> None:
+        """The oldest keys count as changed, when there are too many."""
         while 0 < self.max_keys < len(self.keys):
             self._invalidate(next(iter(self.keys)), b"")
 

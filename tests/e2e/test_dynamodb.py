@@ -433,7 +433,7 @@ def test_credentials_that_cannot_be_read_are_one_line_and_the_end(make_cluster: 
     cluster = make_cluster(1, started=False, extra_flags=["--dynamoCredentialsFile", str(tmp_path / "missing")])
     (node,) = cluster.nodes
     node.start()
-    assert node.wait(20) == 1
+    assert node.wait(60) == 1
     assert "--dynamoCredentialsFile" in node.log_text()
     assert "Traceback" not in node.log_text()
 

@@ -32,7 +32,7 @@ def subscribe(node: Node, stack: ExitStack) -> PubSub:
 def take(pubsub: PubSub, count: int) -> list[bytes]:
     """So many messages, or what came within the time."""
     found: list[bytes] = []
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(found) < count and time.monotonic() < deadline:
         message = pubsub.get_message(timeout=1)
         if message is not None:

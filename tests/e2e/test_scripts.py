@@ -23,7 +23,7 @@ FOREVER = "while true do end"
 
 def insist(cluster: LocalCluster, node: Node, *words: Any) -> Any:
     """The reply once the node knows a leader again."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             with node.redis() as client:
@@ -60,7 +60,7 @@ class Running:
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)

@@ -114,7 +114,7 @@ class Node:
                 start_new_session=self._cluster.outlive,
             )
 
-    def stop(self, timeout: float = 20.0) -> int:
+    def stop(self, timeout: float = 60.0) -> int:
         """Ask it to end, as `docker stop` does; returns the exit code."""
         assert self.process is not None
         self.process.terminate()
@@ -254,7 +254,7 @@ class LocalCluster:
             node.resume()
             node.process.terminate()  # type: ignore[union-attr]  # running
         for node in running:
-            node.wait(20.0)
+            node.wait(60.0)
 
     def kill(self) -> None:
         for node in self.nodes:
@@ -265,7 +265,7 @@ class LocalCluster:
     def running(self) -> list[Node]:
         return [node for node in self.nodes if node.running]
 
-    def wait_until(self, condition: Callable[[], object], what: str, timeout: float = 20.0) -> None:
+    def wait_until(self, condition: Callable[[], object], what: str, timeout: float = 60.0) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             ended = [node for node in self.nodes if node.process is not None and not node.running]
@@ -286,7 +286,7 @@ class LocalCluster:
                 found.append((status.term, node))
         return max(found, key=lambda pair: pair[0])[1] if found else None
 
-    def wait_for_leader(self, *, unlike: Node | None = None, timeout: float = 20.0) -> Node:
+    def wait_for_leader(self, *, unlike: Node | None = None, timeout: float = 60.0) -> Node:
         leader: Node | None = None
 
         def found() -> bool:
@@ -298,7 +298,7 @@ class LocalCluster:
         assert leader is not None
         return leader
 
-    def wait_until_ready(self, timeout: float = 30.0) -> None:
+    def wait_until_ready(self, timeout: float = 90.0) -> None:
         """Every running node's /readyz says yes."""
         self.wait_until(lambda: all(node.ready() for node in self.running), "all nodes ready", timeout)
 

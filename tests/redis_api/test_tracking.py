@@ -152,6 +152,15 @@ async def test_the_table_of_keys_is_bounded(door: Door) -> None:
         assert len(door.server.state.tracking.keys) == 10
 
 
+async def test_a_lower_bound_holds_at_once(door: Door) -> None:
+    async with connected(door.port) as client, connected(door.port) as other:
+        await resp3(client)
+        await client.ask("CLIENT TRACKING ON", "+OK")
+        await client.ask("MGET a b", "*2 _ _")
+        await other.ask("CONFIG SET tracking-table-max-keys 1", "+OK")
+        await client.expect(">2 $10 invalidate *1 $1 a")
+
+
 @pytest.fixture
 async def nodes() -> AsyncIterator[Nodes]:
     nodes = Nodes()

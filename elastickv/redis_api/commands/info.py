@@ -125,6 +125,7 @@ def _memory(call: Call) -> Lines:
     yield "number_of_cached_scripts", scripts.store.known
     yield "number_of_functions", sum(len(one.functions) for one in scripts.functions.libraries.values())
     yield "number_of_libraries", len(scripts.functions.libraries)
+    yield "mem_not_counted_for_evict", 0
     yield "maxmemory", memory.maximum
     yield "maxmemory_human", human(memory.maximum)
     yield "maxmemory_policy", "noeviction"
