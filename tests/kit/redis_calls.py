@@ -34,7 +34,9 @@ class RedisCalls:
         self.databases.load()
         no_script = SimpleNamespace(engine=SimpleNamespace(running=None))
         self.state = SimpleNamespace(max_bulk_bytes=max_bulk_bytes, databases=self.databases, scripts=no_script)
-        session = cast(Session, SimpleNamespace(state=self.state, in_exec=False))
+        session = cast(
+            Session, SimpleNamespace(state=self.state, in_exec=False, user=SimpleNamespace(unrestricted=True))
+        )
         self.call = Call(session, self.databases, self.store.view)
 
     @property

@@ -117,6 +117,16 @@ def may_touch(selector: Selector, key: bytes, needed: int) -> bool:
     )
 
 
+def may_read_any_key(user: User, command: Command, argv: Sequence[bytes]) -> bool:
+    """A selector that allows this command lets it read every key: for those that look at keys nobody has named."""
+    return any(
+        (selector.all_keys or selector.keys.get(b"*", 0) & READ)
+        and _may_run(selector, command, argv)
+        and not _refused_key(selector, keys_with_access(command, argv))
+        for selector in user.selectors
+    )
+
+
 def _refused_channel(selector: Selector, command: Command, argv: Sequence[bytes]) -> tuple[Denied, bytes] | None:
     found = _CHANNELS.get(command.name)
     if found is not None and not selector.all_channels:

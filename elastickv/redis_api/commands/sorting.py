@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from elastickv.errors import Fault, KvError
+from elastickv.redis_api.acl.permissions import may_read_any_key
 from elastickv.redis_api.argument_docs import Argument, block, integer, key, oneof, token, word
 from elastickv.redis_api.arguments import integer as read_integer
 from elastickv.redis_api.arguments import string_to_float
@@ -25,6 +26,8 @@ from elastickv.redis_api.values.records import Record, RecordType
 
 _SORTABLE: Final = (RecordType.LIST, RecordType.SET, RecordType.ZSET)
 _NO_NUMBERS: Final = RedisError(b"ERR One or more scores can't be converted into double")
+_BY_DENIED: Final = RedisError(b"ERR BY option of SORT denied due to insufficient ACL permissions.")
+_GET_DENIED: Final = RedisError(b"ERR GET option of SORT denied due to insufficient ACL permissions.")
 _BLANKS: Final = b" \t\n\v\f\r"
 _COMPLEXITY: Final = "O(N+M*log(M)) for N elements, M of them returned; O(N) without sorting"
 _CATEGORIES: Final = ("set", "sortedset", "list", "dangerous")
@@ -68,7 +71,7 @@ class _Request:
     store: bytes | None = None
 
 
-def _parsed(words: Sequence[bytes], *, may_store: bool) -> _Request:
+def _parsed(words: Sequence[bytes], *, may_store: bool, reads_any_key: bool = True) -> _Request:
     request = _Request()
     at = 0
     while at < len(words):
@@ -87,7 +90,11 @@ def _parsed(words: Sequence[bytes], *, may_store: bool) -> _Request:
         elif option == b"BY" and left >= 1:
             at += 1
             request.by = words[at]
+            if b"*" in request.by and not reads_any_key:
+                raise _BY_DENIED
         elif option == b"GET" and left >= 1:
+            if not reads_any_key:
+                raise _GET_DENIED
             at += 1
             request.get.append(words[at])
         else:
@@ -174,7 +181,12 @@ def _look_up(call: Call, pattern: bytes, element: bytes) -> bytes | None:
 
 
 def _sort(call: Call, *, may_store: bool) -> Reply:
-    request = _parsed(call.argv[2:], may_store=may_store)
+    user, argv = call.session.user, call.argv
+    request = _parsed(
+        argv[2:],
+        may_store=may_store,
+        reads_any_key=user.unrestricted or may_read_any_key(user, COMMANDS["sort" if may_store else "sort_ro"], argv),
+    )
     record = call.db.read(call.argv[1])
     if record is not None and record.type not in _SORTABLE:
         raise KvError(Fault.WRONG_TYPE)
