@@ -28,6 +28,9 @@ class Expiry:
         self._table = 0
         """ID of the table that is being walked over."""
         self._reached = b""
+        self._version = -1
+        self._watched: list[Table] = []
+        """Tables that have time to live by ID, as of that version of the catalog."""
         self.expired = 0
         """Items removed since the start."""
 
@@ -35,12 +38,14 @@ class Expiry:
         """This node begins to lead, or its proposals were dropped: begin anew."""
         self._table = 0
         self._reached = b""
+        self._version = -1
 
     def step(self, view: View, limit: int) -> bool:
         """Look at up to `limit` items; whether the walk is at its end, and begins anew with the next step."""
         table = self._next(view)
         if table is None:
-            self.reset()
+            self._table = 0
+            self._reached = b""
             return True
         start = self._reached + b"\0" if self._reached else table.prefix
         found = list(islice(view.scan(start, prefix_end(table.prefix)), limit))
@@ -60,8 +65,11 @@ class Expiry:
 
     def _next(self, view: View) -> Table | None:
         """The table to go on with: tables are walked over in the order of their IDs."""
-        left = [one for one in tables.every(view) if one.ttl_attribute and one.id >= self._table]
-        found = min(left, key=lambda one: one.id, default=None)
+        version = tables.version(view)
+        if version != self._version:
+            self._version = version
+            self._watched = sorted((one for one in tables.every(view) if one.ttl_attribute), key=lambda one: one.id)
+        found = next((one for one in self._watched if one.id >= self._table), None)
         if found is not None and found.id != self._table:
             self._reached = b""
         return found

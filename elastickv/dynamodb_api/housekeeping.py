@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from elastickv.dynamodb_api import streams
+from elastickv.dynamodb_api import streams, tables
 from elastickv.dynamodb_api.backfill import Backfill
 from elastickv.dynamodb_api.expiry import Expiry
 from elastickv.dynamodb_api.tables import Purge
@@ -44,6 +44,8 @@ class Housekeeping:
         self.expiry = Expiry()
         self._trim_at = 0.0
         self._walk_at = 0.0
+        self._quiet_at = -1
+        """The version of the catalog in which nothing was found to purge or fill: looking costs an ordered walk."""
 
     def reset(self) -> None:
         """This node begins to serve, or writes that had been executed were dropped."""
@@ -51,6 +53,7 @@ class Housekeeping:
         self._backfill.reset()
         self.expiry.reset()
         self._trim_at = self._walk_at = 0.0
+        self._quiet_at = -1
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -68,8 +71,7 @@ class Housekeeping:
 
     async def round(self) -> bool:
         """One step of everything that is due; whether there is more to do at once."""
-        more = await self._step(lambda view: self._purge.step(view, STEP)) > 0
-        more |= await self._step(self._backfill.step) > 0
+        more = await self._step(self._tidy) > 0
         now = asyncio.get_running_loop().time()
         if now >= self._trim_at:
             if await self._step(lambda view: streams.trim(view, STEP)) < STEP:
@@ -80,6 +82,16 @@ class Housekeeping:
         if now >= self._walk_at and await self._step(lambda view: self.expiry.step(view, STEP)):
             self._walk_at = now + WALK_SECONDS
         return more
+
+    def _tidy(self, view: View) -> int:
+        """A step of what a change of the catalog has left to do; 0 when all is done."""
+        version = tables.version(view)
+        if version == self._quiet_at:
+            return 0
+        done = self._purge.step(view, STEP) + self._backfill.step(view)
+        if not done:
+            self._quiet_at = version
+        return done
 
     async def _step(self, work: Callable[[View], int]) -> int:
         return await self._store.execute(work)

@@ -7,6 +7,7 @@
     D p <id:4>            a table or index that nobody can see any more: its entries are to be purged
     D k, D e              tokens of transactions, and when they are forgotten (`transactions`)
     m dynamo-id           the next free ID
+    m dynamo-catalog      how often the catalog has changed
 
 Tables and indexes have numbers that are never used again. Dropping one is a change of its table's record and one purge
 record, whatever it holds; the entries are removed behind, a step at a time. A request looks up its table's record
@@ -24,7 +25,7 @@ from typing import Any, Final
 import orjson
 
 from elastickv.dynamodb_api.errors import ResourceNotFoundException
-from elastickv.kv.keyspace import DYNAMO, META, prefix_end, read_u32, u32
+from elastickv.kv.keyspace import DYNAMO, META, prefix_end, read_u32, read_u64, u32, u64
 from elastickv.kv.view import View
 
 CATALOG: Final = DYNAMO + b"t"
@@ -32,6 +33,7 @@ COUNTS: Final = DYNAMO + b"c"
 DATA: Final = DYNAMO + b"d"
 PURGE: Final = DYNAMO + b"p"
 NEXT_ID: Final = META + b"dynamo-id"
+VERSION: Final = META + b"dynamo-catalog"
 
 _COUNTS = Struct(">QQ")
 _MAX_PARSED: Final = 4096
@@ -205,6 +207,7 @@ def save(view: View, record: Mapping[str, Any]) -> Table:
     """Write a table's record, new or changed."""
     raw = orjson.dumps(record)
     view.put(CATALOG + record["TableName"].encode(), raw)
+    _changed(view)
     return _parsed.get(raw) or _parse(raw)
 
 
@@ -220,6 +223,18 @@ def drop(view: View, identity: int) -> None:
     """Nobody can see this table or index any more."""
     view.put(PURGE + u32(identity), b"")
     view.delete(COUNTS + u32(identity))
+    _changed(view)
+
+
+def version(view: View) -> int:
+    """Another number after every change of the catalog: what was concluded from all of it holds as long as this does,
+    under one leadership (a new leader may follow one that did not count)."""
+    stored = view.get(VERSION)
+    return read_u64(stored) if stored else 0
+
+
+def _changed(view: View) -> None:
+    view.put(VERSION, u64(version(view) + 1))
 
 
 def count(view: View, identity: int, entries: int, size_bytes: int) -> None:

@@ -55,3 +55,24 @@ async def test_a_step_looks_at_a_thousand_entries() -> None:
         pass
     assert left(store) == 0
     assert not [key for key in store.view.dump() if key.startswith(tables.PURGE)]
+
+
+async def test_a_quiet_catalog_is_not_walked_over_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FakeStore()
+    house = Housekeeping(store)
+    while await house.round():
+        pass
+
+    def walk(*arguments: object, **options: object) -> None:
+        raise AssertionError("an ordered walk")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(View, "scan", walk)
+        house._walk_at = 0.0
+        house._trim_at = 1e18  # old change records are looked for once a minute, by a walk
+        assert not await house.round()
+    store.view.run(lambda view: drop(view, 10))
+    assert await house.round()
+    assert left(store) == 0
+    house.reset()
+    assert not await house.round(), "a new leader looks again, and finds nothing"
