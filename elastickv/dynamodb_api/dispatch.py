@@ -129,18 +129,23 @@ class Router:
         """The body, all or nothing, on the leader. The caller settles what the answer rests on."""
         route = exchange.route
         assert route is not None
-        view.begin()
+        # What only reads has nothing to undo.
+        write = route.write
+        if write:
+            view.begin()
         try:
             route.convert(parsed)
             result = route.body(Call(view, parsed, exchange.request))
             encoded = orjson.dumps(result)
         except Exception as error:
-            view.undo()
-            _rest_on_reads(view)
+            if write:
+                view.undo()
+                _rest_on_reads(view)
             refuse(exchange, error)
             return
-        view.keep()
-        _rest_on_reads(view)
+        if write:
+            view.keep()
+            _rest_on_reads(view)
         exchange.answer = fine(encoded, exchange.request, exchange.content_type)
 
 
