@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
 from types import MappingProxyType
@@ -361,8 +361,8 @@ class OutputLimits:
         return " ".join(f"{name} {x.hard_bytes} {x.soft_bytes} {x.soft_seconds}" for name, x in classes)
 
 
-def parse_output_limits(text: str) -> OutputLimits:
-    """Classes that are not named keep their default, as in redis.conf."""
+def named_output_limits(text: str) -> dict[str, OutputLimit]:
+    """The classes that are named, with what is said of them."""
     words = text.split()
     if len(words) % 4:
         raise ValueError('four words per class are expected: "class hard-limit soft-limit soft-seconds"')
@@ -375,12 +375,12 @@ def parse_output_limits(text: str) -> OutputLimits:
         if not re.fullmatch(r"[0-9]{1,9}", soft_seconds):
             raise ValueError(f'"{soft_seconds}" is not a number of seconds')
         named[name] = OutputLimit(parse_size(hard), parse_size(soft), int(soft_seconds))
-    default = OutputLimits()
-    return OutputLimits(
-        normal=named.get("normal", default.normal),
-        replica=named.get("replica", default.replica),
-        pubsub=named.get("pubsub", default.pubsub),
-    )
+    return named
+
+
+def parse_output_limits(text: str) -> OutputLimits:
+    """Classes that are not named keep their default, as in redis.conf."""
+    return replace(OutputLimits(), **named_output_limits(text))
 
 
 OUTPUT_LIMITS = Kind("class hard soft seconds ...", parse_output_limits)

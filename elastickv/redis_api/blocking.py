@@ -65,8 +65,12 @@ class Blocked:
         self.timer: asyncio.TimerHandle | None = None
 
     def unblock(self, error: RedisError | None) -> None:
-        """CLIENT UNBLOCK: answer with the error, or as if the time had run out."""
+        """Answer with the error (CLIENT UNBLOCK), or as if the time had run out."""
         self._blocking.leave(self)
+        self.route.add(self.spent_ns)
+        if error is not None:
+            self.route.failed += 1
+            self.client.session.state.stats.error(error.text)
         self.client.unblocked(self.argv, error or NULL_ARRAY, None)
 
 

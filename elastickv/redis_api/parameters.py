@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from elastickv.config import parse_output_limits, parse_size
+from elastickv.config import OutputLimit, named_output_limits, parse_size
 from elastickv.redis_api import notifications
 from elastickv.redis_api.arguments import string_to_float, string_to_integer
 from elastickv.redis_api.state import ServerState
@@ -58,11 +58,27 @@ def _memory(low: int, high: int) -> Callable[[str], object]:
     return parse
 
 
+def _yes_or_no(text: str) -> object:
+    if text.lower() not in ("yes", "no"):
+        raise ValueError("argument must be 'yes' or 'no'")
+    return text.lower() == "yes"
+
+
 def _output_limits(text: str) -> object:
+    words = text.lower().split()
+    if len(words) % 4:
+        raise ValueError("Wrong number of arguments in buffer limit configuration.")
+    if not {"normal", "replica", "slave", "pubsub"}.issuperset(words[::4]):
+        raise ValueError("Invalid client class specified in buffer limit configuration.")
     try:
-        return parse_output_limits(text)
-    except ValueError as error:
-        raise ValueError(str(error)) from None
+        return named_output_limits(text)
+    except ValueError:
+        raise ValueError("Error in hard, soft or soft_seconds setting in buffer limit configuration.") from None
+
+
+def _store_output_limits(state: ServerState, value: object) -> None:
+    """Classes that are not named stay as they are."""
+    state.output_limits = replace(state.output_limits, **cast(dict[str, OutputLimit], value))
 
 
 def _percentiles(text: str) -> object:
@@ -177,7 +193,9 @@ PARAMETERS: Final[dict[str, Parameter]] = {
         _attribute("timeout", "timeout_seconds", _integer(0, _INT_MAX)),
         _attribute("tcp-keepalive", "keepalive_seconds", _integer(0, _INT_MAX)),
         _attribute("client-query-buffer-limit", "query_buffer_limit", _memory(1 << 20, _LONG_MAX)),
-        _attribute("client-output-buffer-limit", "output_limits", _output_limits),
+        Parameter(
+            "client-output-buffer-limit", lambda state: state.output_limits, _output_limits, _store_output_limits
+        ),
         _attribute("slowlog-log-slower-than", "slow_microseconds", _integer(-1, _LONG_MAX)),
         Parameter(
             "slowlog-max-len", lambda state: state.slow_log.max_length, _integer(0, 1 << 20), _set_slow_log_length
@@ -209,7 +227,12 @@ PARAMETERS: Final[dict[str, Parameter]] = {
         _only("bind", lambda state: state.settings.address.host),
         Parameter("databases", lambda state: len(state.databases.numbered)),
         _only("dir", lambda state: state.facts.data_dir),
-        _only("latency-tracking", "yes"),
+        Parameter(
+            "latency-tracking",
+            lambda state: "yes" if state.latency_tracking else "no",
+            _yes_or_no,
+            lambda state, value: setattr(state, "latency_tracking", value),
+        ),
         *_limit("hash-max-listpack-entries", "hash_entries", _COUNT, "hash-max-ziplist-entries"),
         *_limit("hash-max-listpack-value", "hash_value", _BYTES, "hash-max-ziplist-value"),
         *_limit("set-max-intset-entries", "set_intset_entries", _COUNT),

@@ -95,6 +95,8 @@ class ServerState:
         """slowlog-log-slower-than; negative: off."""
         self.busy_reply_ms = settings.busy_reply_threshold
         self.script_memory = settings.script_memory
+        self.latency_tracking = True
+        """INFO and LATENCY HISTOGRAM show how long commands took."""
         self.percentiles: tuple[float, ...] = (50.0, 99.0, 99.9)
 
         self.slow_ns = 0

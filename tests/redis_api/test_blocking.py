@@ -224,6 +224,19 @@ async def test_waiting_is_not_counted_as_work(door: Door, clients: list[Client],
     assert other.send("SLOWLOG LEN") == b":0\r\n"
 
 
+async def test_ends_without_a_key_are_counted(door: Door, clients: list[Client], other: Client) -> None:
+    figures = door.server.state.commands["blpop"]
+    clients[0].send("BLPOP k 0.01")
+    clients[1].send("CLIENT ID", "BLPOP k 0")
+    await asyncio.sleep(0.02)
+    assert clients[0].wire.take() == NIL
+    assert (figures.calls, figures.failed) == (1, 0)
+    other.send(f"CLIENT UNBLOCK {clients[1].connection.session.id} ERROR")
+    assert clients[1].wire.take().startswith(b"-UNBLOCKED")
+    assert (figures.calls, figures.failed) == (2, 1)
+    assert door.server.state.stats.errors == {b"UNBLOCKED": 1}
+
+
 async def test_client_reply_off_takes_the_element_in_silence(clients: list[Client], other: Client) -> None:
     clients[0].send("CLIENT REPLY OFF", "BLPOP k 0")
     other.send("LPUSH k x")

@@ -147,7 +147,7 @@ def latency_histogram(call: Call) -> Reply:
     return {
         stats.name.encode(): {b"calls": stats.calls, b"histogram_usec": stats.histogram()}
         for stats in chosen
-        if stats.calls
+        if stats.calls and call.state.latency_tracking
     }
 
 

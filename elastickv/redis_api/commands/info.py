@@ -257,7 +257,7 @@ def _errorstats(call: Call) -> Lines:
 
 def _latencystats(call: Call) -> Lines:
     percentiles = call.state.percentiles
-    for stats in _used(call):
+    for stats in _used(call) if call.state.latency_tracking else ():
         if stats.calls:
             shown = ",".join(f"p{percent:g}={stats.percentile(percent):.3f}" for percent in percentiles)
             yield f"latency_percentiles_usec_{stats.name}", shown
