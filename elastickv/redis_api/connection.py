@@ -543,6 +543,8 @@ class Connection(asyncio.Protocol):
     async def _write_in_pieces(self, reply: Pieces) -> None:
         """A long reply, as fast as the client takes it and the loop has time for others. Nothing comes in between."""
         left = reply.parts
+        if self._state.output_limited:
+            self.check_output(sum(map(len, left)))
         while left and not self._closing:
             if self.outbox or self._write_paused:
                 # Replies before it, or the client, need time; `release` and `resume_writing` come by themselves.
@@ -662,9 +664,11 @@ class Connection(asyncio.Protocol):
         self._stats.bytes_out += len(data)
         transport = self._transport
         if transport is not None:
-            transport.write(data)
             if self._state.output_limited:
-                self.check_output()
+                self.check_output(len(data))
+                if self._closing:
+                    return
+            transport.write(data)
 
     def announce(self) -> None:
         """What this node's own part of a transaction leaves behind: the leader's part is committed."""
@@ -866,11 +870,11 @@ class Connection(asyncio.Protocol):
         waiting += self._push_bytes
         return waiting + (transport.get_write_buffer_size() if transport is not None else 0)
 
-    def check_output(self) -> None:
-        """client-output-buffer-limit: cut off a client that does not read its replies."""
+    def check_output(self, more: int = 0) -> None:
+        """client-output-buffer-limit: cut off a client that does not read its replies; `more` bytes are to be sent."""
         limits = self._state.output_limits
         limit = limits.pubsub if self.session.subscriptions else limits.normal
-        held = self.output_bytes()
+        held = self.output_bytes() + more
         now = self.hub.loop.time()
         over = 0 < limit.hard_bytes < held
         if 0 < limit.soft_bytes < held:

@@ -217,6 +217,17 @@ async def test_hard_output_limit(door: Door) -> None:
     assert door.server.state.stats.output_limit_disconnections == 1
 
 
+async def test_a_reply_beyond_the_hard_limit_is_not_begun(door: Door) -> None:
+    client = Client(door)
+    client.send("SET a " + "x" * 1500, "SET b " + "x" * 500)
+    client.wire.take()
+    door.server.state.output_limits = OutputLimits(normal=OutputLimit(1000, 0, 0))
+    door.server.state.settings_changed()
+    assert len(client.send("GET b")) == 508
+    assert client.send("GET a") == b""
+    assert client.wire.closed
+
+
 async def test_query_buffer_limit(door: Door) -> None:
     door.server.state.query_buffer_limit = 1 << 20
     client = Client(door)
