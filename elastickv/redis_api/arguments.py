@@ -17,6 +17,11 @@ _FLOAT = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf
 _HEX_FLOAT = re.compile(rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?\Z", re.IGNORECASE).match
 
 
+def wrapped(number: int) -> int:
+    """As a counter of 64 bits with a sign shows it."""
+    return (number - INT64_MIN) % (1 << 64) + INT64_MIN
+
+
 def string_to_integer(word: bytes) -> int | None:
     """A 64-bit integer in its one canonical spelling (Redis' string2ll), else None."""
     if _INTEGER(word) is None:

@@ -110,7 +110,10 @@ class Pair:
             if argv[0] == b"SELECT":
                 ours.select(int(argv[1]))
                 continue
-            our_wire = ours.wire(argv, protocol)
+            try:
+                our_wire = ours.wire(argv, protocol)
+            except Exception as error:
+                return Difference(list(commands[:at]), argv, repr(error), their_wire)
             self.compared += 1
             if our_wire == their_wire or excused(argv, our_wire, their_wire):
                 continue

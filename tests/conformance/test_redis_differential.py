@@ -89,6 +89,24 @@ def test_sketches_that_end_in_half_a_run(pair: Pair, runs: bytes) -> None:
     assert difference is None, f"\n{difference}"
 
 
+def test_counters_of_streams_wrap_around(pair: Pair) -> None:
+    most = b"9223372036854775807"
+    plan = [
+        [b"XADD", b"a", b"1-1", b"f", b"v"],
+        [b"XGROUP", b"CREATE", b"a", b"g", b"0", b"ENTRIESREAD", most],
+        [b"XREADGROUP", b"GROUP", b"g", b"c", b"STREAMS", b"a", b">"],
+        [b"XINFO", b"GROUPS", b"a"],
+        [b"XSETID", b"a", b"5-5", b"ENTRIESADDED", most],
+        [b"XADD", b"a", b"6-1", b"f", b"v"],
+        [b"XINFO", b"STREAM", b"a"],
+        [b"XGROUP", b"CREATE", b"a", b"h", b"5-5", b"ENTRIESREAD", most],
+        [b"XREADGROUP", b"GROUP", b"h", b"c", b"STREAMS", b"a", b">"],
+        [b"XINFO", b"GROUPS", b"a"],
+    ]
+    difference = pair.play(plan, 2)
+    assert difference is None, f"\n{difference}"
+
+
 def ask(reference: tuple[str, int], *argv: bytes) -> list[Any]:
     connection = RawRedis(*reference)
     reply = decode(connection.one(*argv))

@@ -7,6 +7,7 @@ from typing import Final
 
 from elastickv.redis_api.argument_docs import block, integer, key, word
 from elastickv.redis_api.arguments import integer as read_integer
+from elastickv.redis_api.arguments import wrapped
 from elastickv.redis_api.commands.stream_groups import no_group_of_key
 from elastickv.redis_api.commands.streams import shown
 from elastickv.redis_api.errors import NO_SUCH_KEY, subcommand_syntax, unknown_subcommand
@@ -93,7 +94,7 @@ def xinfo_stream(call: Call) -> Reply:
         b"radix-tree-nodes": nodes + 1,
         b"last-generated-id": ids.text(stream.last),
         b"max-deleted-entry-id": ids.text(stream.max_deleted),
-        b"entries-added": stream.added,
+        b"entries-added": wrapped(stream.added),
         b"recorded-first-entry-id": ids.text(stream.first),
     }
     if full:
@@ -146,7 +147,7 @@ def _lag(stream: Stream, group: Group) -> int | None:
     read = group.entries_read
     if read == UNKNOWN or stream.has_tombstones(group.last):
         read = stream.distance(group.last)
-    return None if read == UNKNOWN else stream.added - read
+    return None if read == UNKNOWN else wrapped(stream.added - read)
 
 
 @COMMANDS.command(

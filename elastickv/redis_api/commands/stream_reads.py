@@ -8,7 +8,7 @@ from typing import Final
 
 from elastickv.redis_api.argument_docs import block, integer, key, token, word
 from elastickv.redis_api.arguments import integer as read_integer
-from elastickv.redis_api.arguments import timeout_milliseconds
+from elastickv.redis_api.arguments import timeout_milliseconds, wrapped
 from elastickv.redis_api.commands.streams import shown
 from elastickv.redis_api.errors import SYNTAX, RedisError, c_string
 from elastickv.redis_api.registry import COMMANDS, NO_KEYS, Flag, KeySpec, Reply
@@ -233,7 +233,7 @@ def _deliver(call: Call, stream: Stream, group: Group, consumer: Consumer, reque
     for entry in stream.range(group.last + 1, ids.LAST):
         id = entry[0]
         if group.entries_read != UNKNOWN and not stream.has_tombstones(id):
-            group.entries_read += 1
+            group.entries_read = wrapped(group.entries_read + 1)  # XGROUP may have set it to anything
         elif stream.added:
             group.entries_read = stream.distance(id)
         group.last = id
