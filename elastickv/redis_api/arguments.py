@@ -12,6 +12,7 @@ from elastickv.redis_api.errors import MUST_BE_POSITIVE, NOT_A_FLOAT, NOT_AN_INT
 INT64_MIN: Final = -(1 << 63)
 INT64_MAX: Final = (1 << 63) - 1
 
+_EXACT_DIGITS: Final = 16
 _INTEGER = re.compile(rb"(?:0|-?[1-9][0-9]{0,18})\Z").match
 _FLOAT = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan)\Z", re.IGNORECASE).match
 _HEX_FLOAT = re.compile(rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?\Z", re.IGNORECASE).match
@@ -69,6 +70,8 @@ def draw_count(word: bytes) -> int:
 
 def string_to_float(word: bytes) -> float | None:
     """What strtod reads completely, without blanks, NaN and what overflows; else None."""
+    if word.isdigit() and len(word) < _EXACT_DIGITS:
+        return float(word)  # the usual case
     if _FLOAT(word) is not None:
         number = float(word)
         if number != number or (math.isinf(number) and b"n" not in word.lower()):

@@ -131,14 +131,12 @@ SMALL_INTEGERS: Final = tuple(b":%d\r\n" % number for number in range(1024))
 
 def format_double(number: float) -> bytes:
     """A double as Redis 7.2 prints it: the shortest digits that read back alike, in fpconv's layout."""
+    if -(2.0**62) <= number <= 2.0**62 and number.is_integer():
+        return b"%d" % number if number or str(number)[0] != "-" else b"-0"
     if number != number:
         return b"nan"
     if number in (float("inf"), float("-inf")):
         return b"inf" if number > 0 else b"-inf"
-    if number == 0:
-        return b"-0" if str(number)[0] == "-" else b"0"
-    if -(2.0**62) <= number <= 2.0**62 and number == int(number):
-        return b"%d" % int(number)
     sign = "-" if number < 0 else ""
     mantissa, _, exponent_text = repr(abs(number)).partition("e")
     whole, _, fraction = mantissa.partition(".")

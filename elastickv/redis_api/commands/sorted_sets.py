@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from elastickv.redis_api.argument_docs import Argument, block, integer, key, oneof, token, word
-from elastickv.redis_api.arguments import double
+from elastickv.redis_api.arguments import double, string_to_float
 from elastickv.redis_api.errors import SYNTAX, RedisError, wrong_arity
 from elastickv.redis_api.registry import COMMANDS, ONE_KEY, Flag, Reply
 from elastickv.redis_api.replies import NULL_ARRAY
@@ -44,6 +44,11 @@ def close_set(call: Call, name: bytes, found: SortedSet, event: bytes) -> None:
 
 def _add(call: Call, given: int) -> Reply:
     argv = call.argv
+    if len(argv) == 4 and not given:
+        # The usual case. What is a number is no option.
+        score = string_to_float(argv[2])
+        if score is not None:
+            return _add_one(call, argv[1], score, argv[3])
     flags = given
     at = 2
     while at < len(argv):
@@ -70,6 +75,23 @@ def _check_options(flags: int, words: int) -> None:
         raise RedisError(b"ERR GT, LT, and/or NX options at the same time are not compatible")
     if flags & _INCR and words > 2:
         raise RedisError(b"ERR INCR option supports a single increment-element pair")
+
+
+def _add_one(call: Call, name: bytes, score: float, member: bytes) -> int:
+    """ZADD of a single member without options."""
+    db = call.db
+    found = sorted_sets.find(db, name)
+    if found is None:
+        found = sorted_sets.new(db, name)
+    new = score_key(score)
+    old = found.key_of(member)
+    if old == new:
+        return 0
+    found.set(member, old, new)
+    if old is None:
+        note_new_member(db, found, member)
+    close_set(call, name, found, b"zadd")
+    return int(old is None)
 
 
 def add_members(call: Call, name: bytes, scores: list[float], members: list[bytes], flags: int = 0) -> int:

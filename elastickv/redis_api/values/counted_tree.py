@@ -127,6 +127,15 @@ class CountedTree:
             node = node.children[0]
         return self._entries(node)[0]
 
+    def last(self) -> bytes:
+        """The largest entry; the tree must not be empty."""
+        node = self._root
+        while isinstance(node, Inner):
+            if not node.children:
+                self._store.load_inner(node)
+            node = node.children[-1]
+        return self._entries(node)[-1]
+
     # changing
 
     def add(self, entry: bytes) -> None:

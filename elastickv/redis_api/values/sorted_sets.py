@@ -249,6 +249,11 @@ class SplitSet:
         return self._tree.below(bound)
 
     def slice(self, start: int, stop: int) -> list[bytes]:
+        if stop - start == 1:
+            if not start:
+                return [self._tree.first()]
+            if stop == self._count:
+                return [self._tree.last()]
         self._db.will_touch(stop - start)
         return self._tree.slice(start, stop)
 

@@ -28,7 +28,6 @@ COUNTS: Final = b"c"
 SLOT: Final = b"s"
 
 _LEAF = Struct(">IBBB")
-_GENERATION = Struct(">I")
 _INNER = Struct(">BH")
 _TEXTS = Struct(">BH")
 _NARROW: Final = 1
@@ -51,6 +50,8 @@ class Leaf:
     size_bytes: int = 0
     """Of the entries."""
     generation: int = 0
+    stamp: bytes = bytes(4)
+    """The generation as records have it."""
     used: int = 0
     """Slots of this generation."""
     spent: int = 0
@@ -102,6 +103,7 @@ def read_texts(raw: bytes, start: int) -> list[bytes]:
 def read_leaf(leaf: Leaf, raw: bytes) -> list[bytes]:
     """Fill the leaf, and return its entries."""
     leaf.generation, leaf.spent, width, count = _LEAF.unpack_from(raw)
+    leaf.stamp = raw[:4]
     leaf.used = 0
     leaf.entries = _texts(raw, _LEAF.size, width, count)
     leaf.size_bytes = len(raw) - _LEAF.size - count * width
@@ -135,13 +137,13 @@ def counts_record(node: Inner) -> bytes:
     return node.counts.tobytes()
 
 
-def change_record(generation: int, mark: int, body: bytes) -> bytes:
-    return _GENERATION.pack(generation) + _MARKS[mark] + body
+def change_record(stamp: bytes, mark: int, body: bytes) -> bytes:
+    return stamp + _MARKS[mark] + body
 
 
-def read_change(raw: bytes) -> tuple[int, int, bytes]:
-    """(generation, mark, body)."""
-    return int(_GENERATION.unpack_from(raw)[0]), raw[4], raw[5:]
+def read_change(raw: bytes) -> tuple[bytes, int, bytes]:
+    """(stamp, mark, body)."""
+    return raw[:4], raw[4], raw[5:]
 
 
 def weight(node: Node) -> int:

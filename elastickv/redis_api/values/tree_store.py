@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from elastickv.kv.keyspace import u32
 from elastickv.redis_api.values.score_keys import SCORE_BYTES
 from elastickv.redis_api.values.tree_nodes import (
     CAME,
@@ -82,8 +83,8 @@ class NodeStore:
             change = self._get(prefix + slot)
             if change is None:
                 break
-            generation, mark, body = read_change(change)
-            if generation != leaf.generation:
+            stamp, mark, body = read_change(change)
+            if stamp != leaf.stamp:
                 break
             leaf.used += 1
             if mark == CAME:
@@ -112,13 +113,14 @@ class NodeStore:
         if used >= self._slot_limit or leaf.size_bytes <= len(body):
             self.write_leaf(leaf)
         else:
-            self._put(self._slots + leaf.id + _SLOTS[used], change_record(leaf.generation, mark, body))
+            self._put(self._slots + leaf.id + _SLOTS[used], change_record(leaf.stamp, mark, body))
             leaf.used = used + 1
 
     def write_leaf(self, leaf: Leaf) -> None:
         leaf.spent = max(leaf.spent, leaf.used)
         leaf.used = 0
         leaf.generation += 1
+        leaf.stamp = u32(leaf.generation)
         self._put(self._nodes + leaf.id, leaf_record(leaf))
 
     def write_inner(self, node: Inner) -> None:
