@@ -1,21 +1,21 @@
 """Attribute values: what may be one, how large it is, when two are equal, which comes first.
 
 A value stays what it is on the wire, a dict with one member that names the type: {"S": text}, {"N": canonical number},
-{"B": base64}, {"BOOL": …}, {"NULL": true}, {"SS"|"NS"|"BS": list without doubles}, {"L": values}, {"M": name -> value}.
+{"B": base64}, {"BOOL": …}, {"NULL": true}, {"SS"|"NS"|"BS": list in order}, {"L": values}, {"M": name -> value}.
 Nothing is converted that an operation does not look into, and a stored item is its JSON (see `records`).
 
-`check` is the gate: behind it numbers are canonical and sets have no doubles, so equality is equality of the JSON
-but for the order of sets.
+`check` is the gate: behind it numbers are canonical, and sets have no doubles and are in order. Equality is that of the
+JSON but for the order of sets, which older records may hold as they were sent.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from elastickv.dynamodb_api import decimals
-from elastickv.dynamodb_api.errors import ValidationException
+from elastickv.dynamodb_api.errors import ValidationException, ValueFault
 
 Value = dict[str, Any]
 Item = dict[str, Value]
@@ -24,8 +24,8 @@ Key = Item
 
 MAX_ITEM_BYTES: Final = 400 * 1024
 MAX_NAME_BYTES: Final = 65_535
-MAX_DEPTH: Final = 32
-"""Lists and maps inside each other."""
+MAX_DEPTH: Final = 31
+"""Lists and maps inside each other; what the innermost holds is the 32nd level."""
 
 INVALID: Final = "One or more parameter values were invalid: "
 EMPTY: Final = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
@@ -87,9 +87,8 @@ def check(value: Value, depth: int = 0) -> int:
     if kind == "BOOL":
         return 1
     if kind == "NULL":
-        # {"NULL": false} is taken and means the same.
         if data is not True:
-            value["NULL"] = True
+            raise ValidationException(f"{INVALID}Null attribute value types must have the value of true")
         return 1
     if kind == "M":
         if depth >= MAX_DEPTH:
@@ -116,21 +115,43 @@ def _check_set(kind: str, value: Value) -> int:
         if not members:
             raise ValidationException(f"{INVALID}An string set  may not be empty")
         if len(set(members)) != len(members):
-            raise ValidationException(f"{INVALID}Input collection [{', '.join(members)}] contains duplicates.")
+            listed = ", ".join([f'"{one}"' for one in _as_listed(members, str)])
+            raise ValueFault(
+                f"{INVALID}Input collection [{', '.join(members)}] contains duplicates.",
+                f"{INVALID}Input collection [{listed}] contains duplicates.",
+            )
+        members.sort()
         return sum(map(text_bytes, members))
     if kind == "NS":
         if not members:
             raise ValidationException(f"{INVALID}An number set  may not be empty")
         members = [decimals.canonical(one) for one in members]
         if len(set(members)) != len(members):
-            raise ValidationException("Input collection contains duplicates")
+            raise ValueFault("Input collection contains duplicates", f"{INVALID}Input collection contains duplicates.")
+        members.sort(key=decimals.order)
         value["NS"] = members
         return sum(map(decimals.size, members))
     if not members:
         raise ValidationException(f"{INVALID}Binary sets should not be empty")
     if len(set(members)) != len(members):
-        raise ValidationException(f"{INVALID}Input collection [{', '.join(members)}]of type BS contains duplicates.")
+        listed = ",".join([f'"{one}"' for one in _as_listed(members, b64decode)])
+        raise ValueFault(
+            f"{INVALID}Input collection [{', '.join(members)}]of type BS contains duplicates.",
+            f"{INVALID}Input collection [{listed}]of type BS contains duplicates.",
+        )
+    members.sort(key=b64decode)
     return sum(map(blob_bytes, members))
+
+
+def in_order(kind: str, members: list[str]) -> list[str]:
+    """Members of a set in the order in which AWS returns them: of their bytes, or numbers."""
+    return sorted(members, key=None if kind == "SS" else decimals.order if kind == "NS" else b64decode)
+
+
+def _as_listed(members: list[str], order: Callable[[str], Any]) -> list[str]:
+    """A set with doubles as AWS' newer layer lists it: in order up to the first double, then as it was sent."""
+    first = next(place for place, one in enumerate(members) if one in members[:place])
+    return sorted(members[:first], key=order) + members[first:]
 
 
 def check_name(name: str) -> int:

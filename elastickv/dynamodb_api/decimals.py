@@ -10,7 +10,7 @@ import re
 from decimal import Context, Decimal, DecimalException
 from typing import Final
 
-from elastickv.dynamodb_api.errors import ValidationException
+from elastickv.dynamodb_api.errors import ValidationException, ValueFault
 
 MAX_DIGITS: Final = 38
 MAX_EXPONENT: Final = 125
@@ -33,20 +33,25 @@ def canonical(text: str) -> str:
     if len(text) <= MAX_DIGITS and text.isdecimal() and text.isascii() and (text[0] != "0" or text == "0"):
         return text
     if not text:
-        raise ValidationException(NOT_A_NUMBER)
+        raise ValueFault(NOT_A_NUMBER, f"{NOT_A_NUMBER}: ")
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise ValidationException(f"{NOT_A_NUMBER}: {text}")
     sign, mantissa, power = match.groups()
     whole, _, fraction = mantissa.partition(".")
     exponent = -len(fraction)
-    if power is not None:
-        # AWS reads numbers as Java's BigDecimal does: an exponent has 32 bits.
-        if len(power) > 11 or not -_INT32 < int(power) < _INT32:
-            raise ValidationException(f"{NOT_A_NUMBER}: {text}")
-        exponent += int(power)
     digits = (whole + fraction).lstrip("0")
     significant = digits.rstrip("0")
+    if power is not None:
+        # The older of AWS' layers reads numbers as Java's BigDecimal does: exponents have 32 bits, and wrap around.
+        negative = power[0] == "-"
+        power = power.lstrip("+-").lstrip("0") or "0"
+        if len(power) > 10 or int(power) >= _INT32:
+            sentence = f"{NOT_A_NUMBER}: {text}"
+            raise ValueFault(sentence, sentence if not significant else UNDERFLOW if negative else OVERFLOW)
+        exponent += -int(power) if negative else int(power)
+        if significant and len(digits) + exponent >= _INT32:
+            raise ValueFault(UNDERFLOW, OVERFLOW)
     if not significant:
         return "0"
     exponent += len(digits) - len(significant)

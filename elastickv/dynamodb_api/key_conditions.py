@@ -61,7 +61,7 @@ def from_expression(condition: Condition, values: Mapping[str, Value]) -> KeyCon
         _read(part, values, found)
     for one in found.values():
         legacy.check_operator(one.operator, one.values)
-    return _one_or_two(found)
+    return found
 
 
 def _one_or_two(found: KeyConditions) -> KeyConditions:
@@ -118,7 +118,9 @@ def _read(condition: Condition, values: Mapping[str, Value], found: dict[str, Ke
     if not name:
         raise ValidationException(f"{_INVALID_CONDITION}No key attribute specified")
     if name in found:
-        raise ValidationException("KeyConditionExpressions must only contain one condition per key")
+        raise ValidationException(
+            "Invalid KeyConditionExpression: KeyConditionExpressions must only contain one condition per key"
+        )
     found[name] = KeyCondition(operator, given)
 
 
@@ -131,6 +133,11 @@ def _compared(condition: Comparison) -> tuple[str, tuple[Operand, ...]]:
 
 def check_attribute(conditions: KeyConditions, keys: Sequence[KeyAttribute], number: int) -> None:
     """The conditions held against one attribute of the key schema of what is queried."""
+    if len(conditions) > 2:
+        raise ValidationException(
+            f"The number of query conditions ({len(conditions)}) exceeds the number of key attributes defined in the "
+            f"schema ({len(keys)})"
+        )
     attribute = keys[number]
     first = number == 0
     if first and len(keys) == 1 and len(conditions) > 1:

@@ -20,10 +20,13 @@ MAX_PLACEHOLDER: Final = 255
 _NONE: Final[Mapping[str, Value]] = {}
 
 
-def check_styles(request: Mapping[str, Any], expressions: Sequence[str], legacy: Sequence[str]) -> None:
+def check_styles(
+    request: Mapping[str, Any], expressions: Sequence[str], legacy: Sequence[str], *, current: bool = False
+) -> None:
     """Expressions and legacy parameters do not go together, and names and values only with expressions.
 
-    `expressions` and `legacy` are the parameters that the operation has, in the order in which AWS lists them.
+    `expressions` and `legacy` are the parameters that the operation has, in the order in which AWS lists them;
+    `current`: it uses the newer words (see `errors.ValueFault`).
     """
     used = [name for name in expressions if name in request]
     if used:
@@ -41,10 +44,8 @@ def check_styles(request: Mapping[str, Any], expressions: Sequence[str], legacy:
         takers = [name for name in expressions if name != "ProjectionExpression"]
         if not any(name in request for name in takers):
             verb = "are" if len(takers) > 1 else "is"
-            raise ValidationException(
-                "ExpressionAttributeValues can only be specified when using expressions: "
-                f"{' and '.join(takers)} {verb} null"
-            )
+            which = "" if current else f": {' and '.join(takers)} {verb} null"
+            raise ValidationException(f"ExpressionAttributeValues can only be specified when using expressions{which}")
 
 
 class Expressions:
@@ -52,7 +53,8 @@ class Expressions:
 
     __slots__ = ("names", "request", "used_names", "used_values", "values")
 
-    def __init__(self, request: Mapping[str, Any]) -> None:
+    def __init__(self, request: Mapping[str, Any], *, current: bool = False) -> None:
+        """`current`: in the newer words, which do not say that a value is an expression's."""
         self.request = request
         self.names: Mapping[str, str] | None = request.get("ExpressionAttributeNames")
         self.values: Mapping[str, Value] = request.get("ExpressionAttributeValues", _NONE)
@@ -61,7 +63,7 @@ class Expressions:
         if self.names is not None:
             _check_names(self.names)
         if "ExpressionAttributeValues" in request:
-            _check_values(self.values)
+            _check_values(self.values, current)
 
     def update(self) -> Prepared[Update] | None:
         text = self.request.get("UpdateExpression")
@@ -115,7 +117,7 @@ def _check_names(names: Mapping[str, str]) -> None:
             )
 
 
-def _check_values(values: Mapping[str, Value]) -> None:
+def _check_values(values: Mapping[str, Value], current: bool) -> None:
     if not values:
         raise ValidationException("ExpressionAttributeValues must not be empty")
     for key in values:
@@ -126,6 +128,8 @@ def _check_values(values: Mapping[str, Value]) -> None:
         try:
             check(value)
         except ValidationException as error:
+            if current:
+                raise
             raise ValidationException(
                 f"ExpressionAttributeValues contains invalid value: {error.message} for key {key}"
             ) from None

@@ -499,17 +499,20 @@ _MAX_GOOD: Final = 1024
 
 
 class _TableName(String):
-    """The name of a table, or its ARN."""
+    """The name of a table, or its ARN. Where a table is made its name must have `min` characters; who names a table
+    that is not there, however short, hears that it is not there."""
 
-    def __init__(self) -> None:
-        super().__init__(pattern=NAME_PATTERN, min=3, max=255)
+    def __init__(self, min: int = 1) -> None:
+        super().__init__(pattern=NAME_PATTERN, min=min, max=255)
         self._good: set[str] = set()
         """Some names that passed."""
 
     def check(self, value: Any, path: str, errors: list[str]) -> None:
         if value in self._good:
             return
-        if not value.startswith("arn:"):
+        if not value and self.min == 1:
+            _refuse(errors, value, path, "Member must have length greater than or equal to 1")
+        elif not value.startswith("arn:"):
             before = len(errors)
             super().check(value, path, errors)
             if len(errors) == before and len(self._good) < _MAX_GOOD:
@@ -526,6 +529,8 @@ class _TableName(String):
 NAME: Final = String(pattern=NAME_PATTERN, min=3, max=255)
 """Of a table or index."""
 TABLE_NAME: Final = _TableName()
+NEW_TABLE_NAME: Final = _TableName(min=3)
+"""Also of tables that are keys of a map."""
 ITEM: Final = _Item()
 """A whole item, or a key."""
 NAMES: Final = MapOf(String())

@@ -408,6 +408,8 @@ _LENIENT = "AWS refuses this; moto does not look."
 _WORDS = "AWS has these words; moto has its own."
 _BROKEN = "moto fails (HTTP 500)."
 
+_ENVELOPE = "moto does not put what is wrong with a request into AWS' envelope."
+
 EXPLAINED: dict[str, str] = {
     "get": _TEXTS,
     "get projection": "AWS returns all chosen elements of a list, moto the first; and " + _TEXTS,
@@ -419,6 +421,10 @@ EXPLAINED: dict[str, str] = {
     "get syntax": _LENIENT,
     "get reserved": _WORDS,
     "put empty key": _WORDS,
+    "put empty set": _ENVELOPE,
+    "put no number": _ENVELOPE,
+    "update two sets": _ENVELOPE,
+    "update overlapping paths": _ENVELOPE,
     "put double member": _LENIENT,
     "put large number": _LENIENT,
     "put long number": _LENIENT,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from elastickv.dynamodb_api import attributes, records
-from elastickv.dynamodb_api.errors import ValidationException
+from elastickv.dynamodb_api import attributes, decimals, records
+from elastickv.dynamodb_api.errors import ValidationException, ValueFault
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,10 @@ from elastickv.dynamodb_api.errors import ValidationException
             {"BS": ["Yg==", "Yg=="]},
             "One or more parameter values were invalid: Input collection [Yg==, Yg==]of type BS contains duplicates.",
         ),
+        (
+            {"L": [{"NULL": False}]},
+            "One or more parameter values were invalid: Null attribute value types must have the value of true",
+        ),
         ({"M": {"a": {}}}, attributes.EMPTY),
         ({"L": [{"N": "x"}]}, "The parameter cannot be converted to a numeric value: x"),
     ],
@@ -36,10 +40,46 @@ def test_what_no_value_is(value: dict[str, Any], sentence: str) -> None:
     assert caught.value.message == sentence
 
 
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ({"SS": ["b", "a", "b"]}, f'{attributes.INVALID}Input collection ["a", "b", "b"] contains duplicates.'),
+        ({"SS": ["c", "c", "a"]}, f'{attributes.INVALID}Input collection ["c", "c", "a"] contains duplicates.'),
+        (
+            {"BS": ["/w==", "AA==", "AA=="]},
+            f'{attributes.INVALID}Input collection ["AA==","/w==","AA=="]of type BS contains duplicates.',
+        ),
+        ({"NS": ["2", "1", "2"]}, f"{attributes.INVALID}Input collection contains duplicates."),
+        ({"N": ""}, "The parameter cannot be converted to a numeric value: "),
+        ({"N": "1e2147483647"}, decimals.OVERFLOW),
+        ({"N": "-1e99999999999"}, decimals.OVERFLOW),
+        ({"N": "1e-99999999999"}, decimals.UNDERFLOW),
+    ],
+)
+def test_the_newer_words(value: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueFault) as caught:
+        attributes.check(value)
+    assert caught.value.current == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("1e2147483647", decimals.UNDERFLOW),
+        ("1e2147483646", decimals.OVERFLOW),
+        ("1e2147483648", f"{decimals.NOT_A_NUMBER}: 1e2147483648"),
+    ],
+)
+def test_exponents_of_32_bits(text: str, sentence: str) -> None:
+    with pytest.raises(ValidationException) as caught:
+        attributes.check({"N": text})
+    assert caught.value.message == sentence
+
+
 def test_the_gate_makes_values_canonical() -> None:
-    value = {"M": {"n": {"N": "01.50"}, "s": {"NS": ["1e1", "-0"]}, "z": {"NULL": False}, "l": {"L": [{"N": "+1"}]}}}
+    value = {"M": {"n": {"N": "01.50"}, "s": {"NS": ["1e1", "-0"]}, "z": {"NULL": True}, "l": {"L": [{"N": "+1"}]}}}
     attributes.check(value)
-    assert value == {"M": {"n": {"N": "1.5"}, "s": {"NS": ["10", "0"]}, "z": {"NULL": True}, "l": {"L": [{"N": "1"}]}}}
+    assert value == {"M": {"n": {"N": "1.5"}, "s": {"NS": ["0", "10"]}, "z": {"NULL": True}, "l": {"L": [{"N": "1"}]}}}
 
 
 @pytest.mark.parametrize(
@@ -71,10 +111,10 @@ def test_nesting_ends_at_32() -> None:
             value = {"M": {"m": value}} if number % 2 else {"L": [value]}
         return value
 
-    attributes.check(nested(32))
-    assert attributes.depth_of(nested(32)) == 32
+    attributes.check(nested(31))
+    assert attributes.depth_of(nested(31)) == 31
     with pytest.raises(ValidationException, match="Nesting Levels have exceeded supported limits"):
-        attributes.check(nested(33))
+        attributes.check(nested(32))
 
 
 def test_equality_knows_no_order_of_sets() -> None:

@@ -117,8 +117,13 @@ def test_what_cannot_be_converted(changes: dict[str, Any], message: str) -> None
             [
                 "Value 'a;' at 'tableName' failed to satisfy constraint: "
                 "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+",
-                "Value 'a;' at 'tableName' failed to satisfy constraint: "
-                "Member must have length greater than or equal to 3",
+            ],
+        ),
+        (
+            {"TableName": ""},
+            [
+                "Value '' at 'tableName' failed to satisfy constraint: "
+                "Member must have length greater than or equal to 1",
             ],
         ),
         (

@@ -18,6 +18,7 @@ from elastickv.dynamodb_api.attributes import (
     Item,
     Value,
     depth_of,
+    in_order,
     kind_of,
 )
 from elastickv.dynamodb_api.errors import ValidationException
@@ -160,7 +161,7 @@ class _Changes:
         before: list[Any] = existing[kind]
         if kind in SETS:
             known = set(before)
-            return {kind: before + [member for member in value[kind] if member not in known]}
+            return {kind: in_order(kind, before + [member for member in value[kind] if member not in known])}
         return {kind: before + value[kind]}
 
 

@@ -9,7 +9,7 @@ import orjson
 from elastickv.dynamodb_api import records, schema, tables
 from elastickv.dynamodb_api.attributes import check_item
 from elastickv.dynamodb_api.capacity import Consumed, read_units, wanted
-from elastickv.dynamodb_api.errors import ValidationException
+from elastickv.dynamodb_api.errors import ENVELOPE, ValidationException, current_words
 from elastickv.dynamodb_api.item_shapes import ATTRIBUTES_TO_GET
 from elastickv.dynamodb_api.items import item_key
 from elastickv.dynamodb_api.parameters import check_styles
@@ -18,8 +18,8 @@ from elastickv.dynamodb_api.registry import Call, operation
 from elastickv.dynamodb_api.shapes import (
     ITEM,
     NAMES,
+    NEW_TABLE_NAME,
     RETURN_CONSUMED_CAPACITY,
-    TABLE_NAME,
     Boolean,
     ListOf,
     MapOf,
@@ -33,9 +33,10 @@ MAX_KEYS: Final = 100
 MAX_ANSWER_BYTES: Final = 16 << 20
 DUPLICATES: Final = "Provided list of item keys contains duplicates"
 
+_AT_LEAST_ONE: Final = "failed to satisfy constraint: Member must have length greater than or equal to 1"
 _BLOCK: Final = Struct(
     "KeysAndAttributes",
-    Keys=required(ListOf(ITEM, min=1)),
+    Keys=required(ListOf(ITEM)),
     AttributesToGet=ATTRIBUTES_TO_GET,
     ConsistentRead=Boolean(),
     ProjectionExpression=String(),
@@ -47,15 +48,16 @@ _BLOCK: Final = Struct(
     "BatchGetItem",
     shape=Shape(
         ReturnConsumedCapacity=RETURN_CONSUMED_CAPACITY,
-        RequestItems=required(MapOf(_BLOCK, keys=TABLE_NAME)),
+        RequestItems=required(MapOf(_BLOCK, keys=NEW_TABLE_NAME)),
     ),
     write=False,
 )
+@current_words
 def batch_get_item(call: Call) -> dict[str, Any]:
     """Read items by their keys, from several tables."""
     blocks: dict[str, dict[str, Any]] = call.request["RequestItems"]
     if not blocks:
-        raise ValidationException("The requestItems parameter is required for BatchGetItem")
+        raise ValidationException(f"{ENVELOPE}Value at 'RequestItems' {_AT_LEAST_ONE}")
     projections = _check(blocks)
 
     found = {name: tables.table(call.view, name) for name in blocks}
@@ -93,10 +95,11 @@ def batch_get_item(call: Call) -> dict[str, Any]:
 def _check(blocks: dict[str, dict[str, Any]]) -> dict[str, Projection]:
     """Everything that can be said without the tables."""
     for name, block in blocks.items():
-        if len(block["Keys"]) > MAX_KEYS:
+        count = len(block["Keys"])
+        if not 1 <= count <= MAX_KEYS:
+            constraint = f"failed to satisfy constraint: Member must have length less than or equal to {MAX_KEYS}"
             raise ValidationException(
-                f"1 validation error detected: Value at 'RequestItems.{name}.member.Keys' failed to satisfy "
-                f"constraint: Member must have length less than or equal to {MAX_KEYS}"
+                f"{ENVELOPE}Value at 'RequestItems.{name}.member.Keys' {constraint if count else _AT_LEAST_ONE}"
             )
     projections: dict[str, Projection] = {}
     count = 0

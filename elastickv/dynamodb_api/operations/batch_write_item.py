@@ -13,9 +13,9 @@ from elastickv.dynamodb_api.operations.batch_get_item import DUPLICATES
 from elastickv.dynamodb_api.registry import Call, operation
 from elastickv.dynamodb_api.shapes import (
     ITEM,
+    NEW_TABLE_NAME,
     RETURN_CONSUMED_CAPACITY,
     RETURN_ITEM_COLLECTION_METRICS,
-    TABLE_NAME,
     ListOf,
     MapOf,
     Shape,
@@ -41,7 +41,7 @@ _REQUESTS: Final = ListOf(
         ReturnConsumedCapacity=RETURN_CONSUMED_CAPACITY,
         ReturnItemCollectionMetrics=RETURN_ITEM_COLLECTION_METRICS,
         RequestItems=required(
-            MapOf(_REQUESTS, keys=TABLE_NAME, values=ListOf(_REQUESTS.member, min=1, max=MAX_REQUESTS))
+            MapOf(_REQUESTS, keys=NEW_TABLE_NAME, values=ListOf(_REQUESTS.member, min=1, max=MAX_REQUESTS))
         ),
     ),
 )

@@ -37,19 +37,19 @@ from elastickv.dynamodb_api.schemas import (
     merged_tags,
     names,
 )
-from elastickv.dynamodb_api.shapes import TABLE_NAME, Boolean, ListOf, Shape, required
+from elastickv.dynamodb_api.shapes import NEW_TABLE_NAME, Boolean, ListOf, Shape, required
 
 log = logging.getLogger(__name__)
 
 _SHAPE: Final = Shape(
     parameters=("TableName",),
     AttributeDefinitions=required(DEFINITIONS),
-    TableName=TABLE_NAME,
+    TableName=NEW_TABLE_NAME,
     BillingMode=BILLING_MODE,
     ProvisionedThroughput=THROUGHPUT,
     KeySchema=required(KEY_SCHEMA),
-    LocalSecondaryIndexes=ListOf(LOCAL_INDEX),
     GlobalSecondaryIndexes=ListOf(GLOBAL_INDEX),
+    LocalSecondaryIndexes=ListOf(LOCAL_INDEX),
     StreamSpecification=STREAM,
     SSESpecification=SSE,
     Tags=TAGS,

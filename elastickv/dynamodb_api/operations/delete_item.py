@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from elastickv.dynamodb_api import records, schema, tables, writes
 from elastickv.dynamodb_api.attributes import check_item
-from elastickv.dynamodb_api.errors import ValidationException
+from elastickv.dynamodb_api.errors import ValidationException, enveloped
 from elastickv.dynamodb_api.item_shapes import (
     CONDITIONAL_OPERATOR,
     EXPECTED,
@@ -30,6 +31,7 @@ from elastickv.dynamodb_api.shapes import (
     String,
     required,
 )
+from elastickv.dynamodb_api.writes import Holds
 
 
 @operation(
@@ -51,21 +53,26 @@ from elastickv.dynamodb_api.shapes import (
 def delete_item(call: Call) -> dict[str, Any]:
     """Remove the item with a key, if it is there."""
     request = call.request
-    check_styles(request, ("ConditionExpression",), ("Expected", "ConditionalOperator"))
     key = request["Key"]
-    check_item(key)
-    mode = request.get("ReturnValues", "NONE")
-    if mode not in ("ALL_OLD", "NONE"):
-        raise ValidationException("ReturnValues can only be ALL_OLD or NONE")
-    holds = expected_of(request)
-    expressions = Expressions(request)
-    holds = expression_of(expressions) or holds
-    expressions.finish()
-
+    holds = _read(request)
     table = tables.table(call.view, request["TableName"])
     schema.check_key(table, key)
     change = writes.delete(call.view, table, key, holds, return_item=returns_item(request))
     answer: dict[str, Any] = {}
-    if mode == "ALL_OLD" and change.before is not None:
+    if request.get("ReturnValues") == "ALL_OLD" and change.before is not None:
         answer["Attributes"] = records.fragment(change.before)
     return written(call, change, answer, key)
+
+
+@enveloped
+def _read(request: Mapping[str, Any]) -> Holds | None:
+    """What can be judged without the table; the condition."""
+    check_styles(request, ("ConditionExpression",), ("Expected", "ConditionalOperator"), current=True)
+    check_item(request["Key"])
+    if request.get("ReturnValues", "NONE") not in ("ALL_OLD", "NONE"):
+        raise ValidationException("ReturnValues can only be ALL_OLD or NONE")
+    holds = expected_of(request)
+    expressions = Expressions(request, current=True)
+    holds = expression_of(expressions) or holds
+    expressions.finish()
+    return holds

@@ -7,6 +7,7 @@ from typing import Any
 from elastickv.dynamodb_api import records, schema, tables
 from elastickv.dynamodb_api.attributes import check_item
 from elastickv.dynamodb_api.capacity import Consumed, read_units, wanted
+from elastickv.dynamodb_api.errors import current_words
 from elastickv.dynamodb_api.item_shapes import ATTRIBUTES_TO_GET
 from elastickv.dynamodb_api.items import item_key
 from elastickv.dynamodb_api.parameters import check_styles
@@ -37,6 +38,7 @@ from elastickv.dynamodb_api.shapes import (
     ),
     write=False,
 )
+@current_words
 def get_item(call: Call) -> dict[str, Any]:
     """Read the item with a key."""
     request = call.request

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from elastickv.dynamodb_api import items, records, schema, tables, writes
 from elastickv.dynamodb_api.attributes import MAX_ITEM_BYTES, TOO_LARGE, Item, check_item
-from elastickv.dynamodb_api.errors import ValidationException
+from elastickv.dynamodb_api.errors import ValidationException, enveloped
 from elastickv.dynamodb_api.item_shapes import (
     CONDITIONAL_OPERATOR,
     EXPECTED,
@@ -30,6 +31,7 @@ from elastickv.dynamodb_api.shapes import (
     String,
     required,
 )
+from elastickv.dynamodb_api.writes import Holds
 from elastickv.kv.view import View
 
 
@@ -52,33 +54,44 @@ from elastickv.kv.view import View
 def put_item(call: Call) -> dict[str, Any]:
     """Write a whole item, in place of the one with its key."""
     request = call.request
-    if len(request) == 2:
-        return _put_plainly(call.view, request["TableName"], request["Item"])
-    check_styles(request, ("ConditionExpression",), ("Expected", "ConditionalOperator"))
     item = request["Item"]
-    size = check_item(item)
-    mode = request.get("ReturnValues", "NONE")
-    if mode not in ("ALL_OLD", "NONE"):
-        raise ValidationException("ReturnValues can only be ALL_OLD or NONE")
+    if len(request) == 2:
+        return _put_plainly(call.view, request["TableName"], item)
+    size, holds = _read(request)
     if size > MAX_ITEM_BYTES:
         raise ValidationException(TOO_LARGE)
-    holds = expected_of(request)
-    expressions = Expressions(request)
-    holds = expression_of(expressions) or holds
-    expressions.finish()
 
     table = tables.table(call.view, request["TableName"])
     schema.check_item(table, item)
     change = writes.put(call.view, table, item, size, holds, return_item=returns_item(request))
     answer: dict[str, Any] = {}
-    if mode == "ALL_OLD" and change.before is not None:
+    if request.get("ReturnValues") == "ALL_OLD" and change.before is not None:
         answer["Attributes"] = records.fragment(change.before)
     return written(call, change, answer, item)
 
 
+@enveloped
+def _read(request: Mapping[str, Any]) -> tuple[int, Holds | None]:
+    """What can be judged without the table: the item's size, and the condition."""
+    check_styles(request, ("ConditionExpression",), ("Expected", "ConditionalOperator"), current=True)
+    size = check_item(request["Item"])
+    if request.get("ReturnValues", "NONE") not in ("ALL_OLD", "NONE"):
+        raise ValidationException("ReturnValues can only be ALL_OLD or NONE")
+    if size > MAX_ITEM_BYTES:
+        return size, None  # nothing else is looked at
+    holds = expected_of(request)
+    expressions = Expressions(request, current=True)
+    holds = expression_of(expressions) or holds
+    expressions.finish()
+    return size, holds
+
+
+_check_item: Final = enveloped(check_item)
+
+
 def _put_plainly(view: View, name: str, item: Item) -> dict[str, Any]:
     """A request that has no more than it must: the same as above without all that is optional."""
-    size = check_item(item)
+    size = _check_item(item)
     if size > MAX_ITEM_BYTES:
         raise ValidationException(TOO_LARGE)
     table = tables.table(view, name)

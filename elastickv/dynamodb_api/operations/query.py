@@ -6,7 +6,7 @@ from typing import Any
 
 from elastickv.dynamodb_api import key_conditions, schema, tables
 from elastickv.dynamodb_api.attributes import Key
-from elastickv.dynamodb_api.errors import ValidationException
+from elastickv.dynamodb_api.errors import ValidationException, current_words
 from elastickv.dynamodb_api.expressions import legacy
 from elastickv.dynamodb_api.expressions.nodes import Path
 from elastickv.dynamodb_api.item_shapes import ATTRIBUTES_TO_GET, CONDITIONAL_OPERATOR, CONDITIONS, SELECT
@@ -62,6 +62,7 @@ from elastickv.dynamodb_api.writes import condition_of
     ),
     write=False,
 )
+@current_words
 def query(call: Call) -> dict[str, Any]:
     """Read the items of one partition, in the order of their sort keys."""
     request = call.request
@@ -85,7 +86,7 @@ def query(call: Call) -> dict[str, Any]:
         raise ValidationException(
             "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
         )
-    expressions = Expressions(request)
+    expressions = Expressions(request, current=True)
     key_condition = expressions.condition("KeyConditionExpression")
     filter_ = expressions.condition("FilterExpression")
     projection = expressions.projection()

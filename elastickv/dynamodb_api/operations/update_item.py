@@ -7,6 +7,7 @@ from typing import Any
 
 from elastickv.dynamodb_api import schema, tables, writes
 from elastickv.dynamodb_api.attributes import Value, check_item, check_name
+from elastickv.dynamodb_api.errors import enveloped
 from elastickv.dynamodb_api.expressions import legacy
 from elastickv.dynamodb_api.expressions.nodes import Update
 from elastickv.dynamodb_api.expressions.update import LEGACY_MISMATCH, WRONG_TYPE
@@ -36,6 +37,7 @@ from elastickv.dynamodb_api.shapes import (
     Struct,
     required,
 )
+from elastickv.dynamodb_api.writes import Holds
 
 
 @operation(
@@ -61,34 +63,14 @@ from elastickv.dynamodb_api.shapes import (
 def update_item(call: Call) -> dict[str, Any]:
     """Change attributes of an item, or make one that has them."""
     request = call.request
-    check_styles(
-        request,
-        ("UpdateExpression", "ConditionExpression"),
-        ("AttributeUpdates", "Expected", "ConditionalOperator"),
-    )
     key = request["Key"]
-    check_item(key)
-    actions: Update | None = None
-    values: Mapping[str, Value] = {}
-    legacy_updates = request.get("AttributeUpdates")
-    if legacy_updates is not None:
-        for name in legacy_updates:
-            check_name(name)
-        actions, values = legacy.attribute_updates(legacy_updates)
-    holds = expected_of(request)
-    expressions = Expressions(request)
-    prepared = expressions.update()
-    holds = expression_of(expressions) or holds
-    expressions.finish()
-    if prepared is not None:
-        actions, values = prepared.tree, expressions.values
+    actions, values, nested_heads, holds = _read(request)
 
     table = tables.table(call.view, request["TableName"])
     schema.check_key(table, key)
     if actions is not None:
         schema.check_update(table, actions, values)
-    if prepared is not None:
-        schema.check_nested_keys(table, prepared.nested_heads)
+    schema.check_nested_keys(table, nested_heads)
     change = writes.update(
         call.view,
         table,
@@ -97,7 +79,7 @@ def update_item(call: Call) -> dict[str, Any]:
         values,
         holds,
         return_item=returns_item(request),
-        mismatch=WRONG_TYPE if legacy_updates is None else LEGACY_MISMATCH,
+        mismatch=LEGACY_MISMATCH if "AttributeUpdates" in request else WRONG_TYPE,
         alone=True,
     )
     answer: dict[str, Any] = {}
@@ -105,3 +87,30 @@ def update_item(call: Call) -> dict[str, Any]:
     if attributes is not None:
         answer["Attributes"] = attributes
     return written(call, change, answer, key)
+
+
+@enveloped
+def _read(request: Mapping[str, Any]) -> tuple[Update | None, Mapping[str, Value], set[str], Holds | None]:
+    """What can be judged without the table: the update, its values, attributes whose inside it names, the condition."""
+    check_styles(
+        request,
+        ("UpdateExpression", "ConditionExpression"),
+        ("AttributeUpdates", "Expected", "ConditionalOperator"),
+        current=True,
+    )
+    check_item(request["Key"])
+    actions: Update | None = None
+    values: Mapping[str, Value] = {}
+    legacy_updates = request.get("AttributeUpdates")
+    if legacy_updates is not None:
+        for name in legacy_updates:
+            check_name(name)
+        actions, values = legacy.attribute_updates(legacy_updates)
+    holds = expected_of(request)
+    expressions = Expressions(request, current=True)
+    prepared = expressions.update()
+    holds = expression_of(expressions) or holds
+    expressions.finish()
+    if prepared is None:
+        return actions, values, set(), holds
+    return prepared.tree, expressions.values, prepared.nested_heads, holds

@@ -156,7 +156,7 @@ def outcome(run: Callable[[], object]) -> str:
 
 def test_nesting_has_an_end() -> None:
     deep: dict[str, Any] = {"S": "x"}
-    for _ in range(31):
+    for _ in range(30):
         deep = {"M": {"m": deep}}
     old: dict[str, Any] = {"a": {"M": {"b": {"M": {}}}}}
     values = {":v": deep}

@@ -58,7 +58,11 @@ def test_what_is_too_much_for_one_answer_is_left(store: DynamoStore) -> None:
 @pytest.mark.parametrize(
     ("items", "message"),
     [
-        ({}, "The requestItems parameter is required for BatchGetItem"),
+        (
+            {},
+            "1 validation error detected: Value at 'RequestItems' failed to satisfy constraint: "
+            "Member must have length greater than or equal to 1",
+        ),
         (
             {"one": {"Keys": keys(*range(101))}},
             "1 validation error detected: Value at 'RequestItems.one.member.Keys' failed to satisfy constraint: "
@@ -81,7 +85,7 @@ def test_what_is_too_much_for_one_answer_is_left(store: DynamoStore) -> None:
         ),
         (
             {"one": {"Keys": keys(1), "ProjectionExpression": "a"}, "two": {"Keys": [], "AttributesToGet": ["a"]}},
-            "1 validation error detected: Value '[]' at 'requestItems.two.member.keys' failed to satisfy constraint: "
+            "1 validation error detected: Value at 'RequestItems.two.member.Keys' failed to satisfy constraint: "
             "Member must have length greater than or equal to 1",
         ),
     ],

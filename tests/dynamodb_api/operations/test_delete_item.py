@@ -40,7 +40,7 @@ def test_keys_and_return_values(store: DynamoStore) -> None:
     message = store.refuse("DeleteItem", TableName="full", Key={"pk": S("p")})
     assert message == "ValidationException: The provided key element does not match the schema"
     message = store.refuse("DeleteItem", TableName="full", Key=KEY, ReturnValues="ALL_NEW")
-    assert message == "ValidationException: ReturnValues can only be ALL_OLD or NONE"
+    assert message == "ValidationException: 1 validation error detected: ReturnValues can only be ALL_OLD or NONE"
 
 
 def test_what_it_costs(store: DynamoStore) -> None:

@@ -136,7 +136,10 @@ def test_the_legacy_style(store: DynamoStore) -> None:
         ("pk = :p AND x = :a", "Query condition missed key schema element: sk"),
         ("pk > :p", "Query key condition not supported"),
         ("pk = :p AND sk = :s", f"{INVALID}Condition parameter type does not match schema type"),
-        ("pk = :p AND pk = :p", "KeyConditionExpressions must only contain one condition per key"),
+        (
+            "pk = :p AND pk = :p",
+            "Invalid KeyConditionExpression: KeyConditionExpressions must only contain one condition per key",
+        ),
         ("pk = :p OR sk = :a", "Invalid operator used in KeyConditionExpression: OR"),
         ("NOT pk = :p", "Invalid operator used in KeyConditionExpression: NOT"),
         ("pk IN (:p)", "Invalid operator used in KeyConditionExpression: IN"),
@@ -156,7 +159,10 @@ def test_the_legacy_style(store: DynamoStore) -> None:
             "Invalid condition in KeyConditionExpression: begins_with operator must have the key attribute as its "
             "first operand",
         ),
-        ("pk = :p AND sk = :a AND x = :b", "Conditions can be of length 1 or 2 only"),
+        (
+            "pk = :p AND sk = :a AND x = :b",
+            "The number of query conditions (3) exceeds the number of key attributes defined in the schema (2)",
+        ),
         ("", "Invalid KeyConditionExpression: The expression can not be empty;"),
     ],
 )

@@ -199,7 +199,9 @@ def test_the_legacy_updates(store: DynamoStore) -> None:
 )
 def test_legacy_updates_that_are_refused(store: DynamoStore, update: dict[str, Any], sentence: str) -> None:
     message = store.refuse("UpdateItem", TableName="one", Key={}, AttributeUpdates={"a": update})
-    assert message == f"ValidationException: One or more parameter values were invalid: {sentence}"
+    assert message == (
+        f"ValidationException: 1 validation error detected: One or more parameter values were invalid: {sentence}"
+    )
 
 
 def test_keys_of_indexes(store: DynamoStore) -> None:
