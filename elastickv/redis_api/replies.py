@@ -3,7 +3,7 @@
     int          :1                         float        ,1.5          (RESP2: bulk string)
     bytes        $1 a                       bool         #t            (RESP2: :1)
     None         _      (RESP2: $-1)        NULL_ARRAY   _             (RESP2: *-1)
-    list, tuple  *n                         dict         %n            (RESP2: flat array)
+    list, tuple, Bulks  *n                  dict         %n            (RESP2: flat array)
     CachedMap    %n     (RESP2: flat array) Verbatim     =n txt:...    (RESP2: bulk string)
     set, Members, CachedMembers  ~n  (RESP2: *n)
     Simple       +OK                        Push         >n            (RESP2: *n)
@@ -93,6 +93,20 @@ class CachedMembers(Members):
         self.resp3 = b""
 
 
+class Bulks(list[bytes]):
+    """A list of bulk strings that knows how each looks on the wire."""
+
+    __slots__ = ("encoded",)
+
+    def __init__(self, items: Iterable[bytes], encoded: list[bytes]) -> None:
+        super().__init__(items)
+        self.encoded = encoded
+
+
+def encoded_bulks(items: Iterable[bytes]) -> list[bytes]:
+    return [b"$%d\r\n%b\r\n" % (len(item), item) for item in items]
+
+
 class Raw:
     """Bytes that are complete RESP already."""
 
@@ -177,6 +191,10 @@ def _bulk(data: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(data), data)
 
 
+def _bulks(reply: Bulks) -> bytes:
+    return b"*%d\r\n%b" % (len(reply), b"".join(reply.encoded))
+
+
 def _encoded(reply: Simple | Raw) -> bytes:
     return reply.encoded
 
@@ -247,6 +265,7 @@ def _table(protocol: int) -> _Table:
             tuple: array,
             Simple: _encoded,
             Raw: _encoded,
+            Bulks: _bulks,
             RedisError: _error,
             NoReply: _nothing,
             CachedMap: cached_map3 if protocol == 3 else cached_map2,

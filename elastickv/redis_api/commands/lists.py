@@ -20,7 +20,8 @@ from elastickv.redis_api.replies import NULL_ARRAY, OK
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values import events
 from elastickv.redis_api.values.database import Database
-from elastickv.redis_api.values.lists import List, open_list, quick_pop, quick_push, read_list
+from elastickv.redis_api.values.list_ends import quick_pop, quick_push
+from elastickv.redis_api.values.lists import List, open_list, read_list
 from elastickv.redis_api.values.records import RecordType
 
 _BAD_RANK: Final = RedisError(
@@ -256,7 +257,7 @@ def lrange(call: Call) -> Reply:
     if opened is None:
         return []
     start, stop = _bounds(start, stop, opened.count)
-    return opened.range(start, stop) if start < stop else []
+    return opened.reply(start, stop) if start < stop else []
 
 
 @COMMANDS.command(

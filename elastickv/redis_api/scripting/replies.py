@@ -19,7 +19,7 @@ from typing import Any, Final
 import hiredis
 
 from elastickv.redis_api.errors import RedisError
-from elastickv.redis_api.replies import Members, NullArray, Push, Raw, Simple, Verbatim, encode, format_double
+from elastickv.redis_api.replies import Bulks, Members, NullArray, Push, Raw, Simple, Verbatim, encode, format_double
 from elastickv.redis_api.scripting.lua_state import ARRAY, ERROR, STATUS, LuaState
 
 _FLAT: Final = 100
@@ -44,7 +44,7 @@ def to_lua(reply: object, protocol: int, lua: LuaState) -> object:
         return False if protocol == 2 else None
     if isinstance(reply, RedisError):
         return reply.text, ERROR
-    if (kind is list or kind is tuple) and len(reply) <= _FLAT:  # type: ignore[arg-type]  # a sequence, as just seen
+    if (kind is list or kind is tuple or kind is Bulks) and len(reply) <= _FLAT:  # type: ignore[arg-type]  # a sequence, as just seen
         items: list[Any] = reply  # type: ignore[assignment]
         if _PLAIN.issuperset(map(type, items)) and sum([len(one) for one in items if type(one) is bytes]) < _SMALL:
             return (False, ARRAY, *items)

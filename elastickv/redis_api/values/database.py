@@ -51,6 +51,7 @@ from elastickv.redis_api.values.collections import (
     elements,
     incarnation_of,
 )
+from elastickv.redis_api.values.list_cache import ListCache
 from elastickv.redis_api.values.records import (
     EDITED,
     HAS_DEADLINE,
@@ -133,6 +134,7 @@ class Databases:
         self.decoded = DecodedCache()
         self.reservoirs = Reservoirs()
         self.trees = TreeCache()
+        self.lists = ListCache()
         self.listener: Listener | None = None
         """Is told of every keyspace event; None while nobody listens, and then an event costs nothing."""
 

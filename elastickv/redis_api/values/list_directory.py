@@ -17,6 +17,7 @@ from typing import Final
 
 from elastickv.kv.keyspace import read_u32, u32
 from elastickv.kv.view import View
+from elastickv.redis_api.values.list_cache import ListCache
 
 PAGE_CHUNKS: Final = 256
 _ROOT: Final = b"r"
@@ -29,12 +30,17 @@ Chunk = tuple[int, int]
 """ID and number of elements."""
 
 
+def _chunks(page: bytes) -> tuple[Chunk, ...]:
+    return tuple(_PAGE_ENTRY.iter_unpack(page))
+
+
 class Directory:
     """Read lazily, written by `save`."""
 
-    def __init__(self, view: View, prefix: bytes, *, empty: bool) -> None:
+    def __init__(self, view: View, prefix: bytes, cache: ListCache, *, empty: bool) -> None:
         """`empty` saves the look: there is nothing between the ends."""
         self._view = view
+        self._cache = cache
         self._prefix = prefix
         self._pages: dict[int, list[Chunk]] = {}
         """Those that were read, by ID."""
@@ -64,9 +70,10 @@ class Directory:
         page = self.order[place]
         chunks = self._pages.get(page)
         if chunks is None:
-            stored = self._view.get(self._prefix + _PAGE + u32(page))
+            key = self._prefix + _PAGE + u32(page)
+            stored = self._view.get(key)
             assert stored is not None, "the root names pages that are there"
-            chunks = self._pages[page] = list(_PAGE_ENTRY.iter_unpack(stored))
+            chunks = self._pages[page] = list(self._cache.page(key, stored, _chunks))
         return chunks
 
     def locate(self, index: int) -> tuple[int, int, int]:

@@ -16,18 +16,17 @@ from typing import Final
 
 from elastickv.kv.keyspace import u64
 from elastickv.redis_api import listpack
+from elastickv.redis_api.replies import Bulks, encoded_bulks
 from elastickv.redis_api.values import list_chunks as chunks
 from elastickv.redis_api.values.collections import INLINE, elements, read_split, split_header
 from elastickv.redis_api.values.database import Database
 from elastickv.redis_api.values.kinds import KINDS, Kind
+from elastickv.redis_api.values.list_cache import LONGEST_RANGE
 from elastickv.redis_api.values.list_directory import Directory
+from elastickv.redis_api.values.list_ends import CHUNK, INLINE_HEAD
 from elastickv.redis_api.values.records import Record, RecordType
 
 _REST = Struct(">QQHQH")
-_SPLIT = Struct(">B8sQQQHQH")
-"""All of a split list's record: layout, incarnation, count, and the rest."""
-_INLINE: Final = bytes((INLINE,))
-_CHUNK: Final = b"c"
 
 _HEAD: Final = (-1, 0)
 _TAIL: Final = (-2, 0)
@@ -53,70 +52,6 @@ def store_list(db: Database, key: bytes, values: Iterable[bytes], deadline: int 
     made.push(values, left=False)
     made.save(deadline)
     return made.count
-
-
-# the usual cases, in few steps: an end chunk changes, and nothing else
-
-
-def quick_push(db: Database, record: Record, values: list[bytes], *, left: bool) -> int | None:
-    """Push where the end chunk has room; the new length, or None when nothing was done because it has not."""
-    raw, start = record.raw, record.start
-    limit = db.databases.limits.inline_bytes
-    add = chunks.add_first if left else chunks.add_last
-    inline = raw[start] == INLINE
-    key = b""
-    if inline:
-        chunk: bytes | None = raw[start + 1 :]
-        count = 0
-    else:
-        layout, incarnation, count, next_id, head, head_count, tail, tail_count = _SPLIT.unpack_from(raw, start)
-        at_head = left or not tail_count
-        key = elements(incarnation) + _CHUNK + u64(head if at_head else tail)
-        chunk = db.view.get(key)
-    assert chunk is not None, "every chunk that the record names is there"
-    for value in values:
-        if not chunks.has_room(chunk, len(value), limit):
-            return None
-        chunk = add(chunk, value)
-    if inline:
-        db.rewrite(record, _INLINE, chunk)
-        return chunk[1]
-    db.view.put(key, chunk)
-    count += len(values)
-    if at_head:
-        head_count = chunk[1]
-    else:
-        tail_count = chunk[1]
-    db.rewrite(record, _SPLIT.pack(layout, incarnation, count, next_id, head, head_count, tail, tail_count))
-    return int(count)
-
-
-def quick_pop(db: Database, record: Record, *, left: bool) -> bytes | None:
-    """Pop one element where the end chunk has more than that; None when nothing was done because it has not, or
-    because the list may have become small enough for its record."""
-    raw, start = record.raw, record.start
-    if raw[start] == INLINE:
-        chunk = raw[start + 1 :]
-        if chunk[1] == 1:
-            return None
-        [taken], chunk = (chunks.take_first if left else chunks.take_last)(chunk, 1)
-        db.rewrite(record, _INLINE, chunk)
-        return taken
-    layout, incarnation, count, next_id, head, head_count, tail, tail_count = _SPLIT.unpack_from(raw, start)
-    at_head = left or not tail_count
-    if count == head_count or (head_count if at_head else tail_count) == 1:
-        return None
-    key = elements(incarnation) + _CHUNK + u64(head if at_head else tail)
-    stored = db.view.get(key)
-    assert stored is not None, "every chunk that the record names is there"
-    [taken], chunk = (chunks.take_first if left else chunks.take_last)(stored, 1)
-    db.view.put(key, chunk)
-    if at_head:
-        head_count -= 1
-    else:
-        tail_count -= 1
-    db.rewrite(record, _SPLIT.pack(layout, incarnation, count - 1, next_id, head, head_count, tail, tail_count))
-    return taken
 
 
 class List:
@@ -175,16 +110,16 @@ class List:
     # chunks
 
     def _load(self, id: int) -> bytes:
-        chunk = self.db.view.get(self._prefix + _CHUNK + u64(id))
+        chunk = self.db.view.get(self._prefix + CHUNK + u64(id))
         assert chunk is not None, "every chunk that the record or the directory names is there"
         return chunk
 
     def _put(self, id: int, chunk: bytes) -> None:
-        self.db.view.put(self._prefix + _CHUNK + u64(id), chunk)
+        self.db.view.put(self._prefix + CHUNK + u64(id), chunk)
 
     def _delete(self, id: int) -> None:
         if self._incarnation:
-            self.db.view.delete(self._prefix + _CHUNK + u64(id))
+            self.db.view.delete(self._prefix + CHUNK + u64(id))
 
     def _new_id(self) -> int:
         id = self._next_id
@@ -215,7 +150,7 @@ class List:
         directory = self._directory
         if directory is None:
             self._split()
-            directory = Directory(self.db.view, self._prefix, empty=not self._had_middle)
+            directory = Directory(self.db.view, self._prefix, self.db.databases.lists, empty=not self._had_middle)
             self._directory = directory
         return directory
 
@@ -437,6 +372,58 @@ class List:
             found += chunks.part(self._tail_chunk(), 0, end - tail_start)
         return found
 
+    def reply(self, start: int, end: int) -> list[bytes]:
+        """`range` for a reply: what is read often is encoded already."""
+        if end - start > LONGEST_RANGE or (not self._prefix and self.record is None):
+            return self.range(start, end)
+        cache = self.db.databases.lists
+        found: list[bytes] = []
+        encoded: list[bytes] = []
+        place, offset = self._locate(start)
+        for here, count in self._places_from(place):
+            low, high = offset, min(count, offset + end - start - len(found))
+            key, chunk = self._chunk_key(here), self._chunk(here)
+            known = cache.chunk(key, chunk)
+            if known is not None:
+                found += known[0][low:high]
+                encoded += known[1][low:high]
+            else:
+                some = chunks.part(chunk, low, high)
+                found += some
+                encoded += encoded_bulks(some)
+            if len(found) >= end - start:
+                break
+            offset = 0
+        return Bulks(found, encoded)
+
+    def _places_from(self, place: Place) -> Iterator[tuple[Place, int]]:
+        """Chunks from a place on, with the number of their elements."""
+        page, at = place
+        if place == _HEAD:
+            yield place, self._head_count
+            page = at = 0
+        if place != _TAIL and self._between_chunks():
+            directory = self._middle()
+            while page < len(directory.order):
+                for number, (_, count) in enumerate(directory.page(page)[at:], start=at):
+                    yield (page, number), count
+                page += 1
+                at = 0
+        yield _TAIL, self._tail_count
+
+    def _chunk_key(self, place: Place) -> bytes:
+        """For the cache: where the chunk lies, or the record that it is in."""
+        if not self._prefix:
+            assert self.record is not None
+            return self.record.physical
+        if place == _HEAD:
+            id = self._head_id
+        elif place == _TAIL:
+            id = self._tail_id
+        else:
+            id = self._middle().page(place[0])[place[1]][0]
+        return self._prefix + CHUNK + u64(id)
+
     def _middle_range(self, start: int, wanted: int) -> list[bytes]:
         directory = self._middle()
         page, at, offset = directory.locate(start)
@@ -540,7 +527,7 @@ class List:
             not self._incarnation
             or (self._head is not None and len(self._head) <= self._limit // 2 and self._head_changed)
         ):
-            payload = _INLINE + self._head_chunk()
+            payload = INLINE_HEAD + self._head_chunk()
         else:
             self._split()
             if self._head_changed and self._head is not None:

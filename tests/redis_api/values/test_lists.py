@@ -7,10 +7,13 @@ from random import Random
 import pytest
 
 from elastickv.kv.keyspace import prefix_end
+from elastickv.redis_api.replies import encode
 from elastickv.redis_api.values import list_chunks, list_directory
 from elastickv.redis_api.values.collections import elements, incarnation_of
 from elastickv.redis_api.values.database import Database
-from elastickv.redis_api.values.lists import List, open_list, quick_pop, quick_push, store_list
+from elastickv.redis_api.values.list_cache import ListCache
+from elastickv.redis_api.values.list_ends import quick_pop, quick_push
+from elastickv.redis_api.values.lists import List, open_list, store_list
 from elastickv.redis_api.values.records import RecordType
 from tests.kit.redis_calls import RedisCalls
 
@@ -161,3 +164,39 @@ def test_an_end_of_a_long_list_costs_one_chunk() -> None:
         one.save()
         assert len(calls.store.view.forming.puts) == 2, "a chunk and the record"
         calls.store.settle()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_ranges_that_are_read_again_are_those_of_the_list(seed: int) -> None:
+    rng = Random(seed)
+    redis = RedisCalls(batch=rng.choice((1, 20)))
+    redis.databases.limits.inline_bytes = 60
+    redis.databases.lists = ListCache(limit_bytes=rng.choice((200, 5000)))
+    model: list[bytes] = []
+    for number in range(1500):
+        word = b"%d" % number
+        match rng.randrange(8):
+            case 0:
+                redis.run("RPUSH", "l", word, word)
+                model += [word, word]
+            case 1:
+                redis.run("LPUSH", "l", word)
+                model.insert(0, word)
+            case 2 if model:
+                at = rng.randrange(len(model))
+                redis.run("LSET", "l", at, word)
+                model[at] = word
+            case 3 if model:
+                redis.run("LMOVE", "l", "l", "LEFT", "RIGHT")
+                model.append(model.pop(0))
+            case 4 if len(model) > 40:
+                redis.run("LPOP", "l", 25)
+                del model[:25]
+            case _:
+                start = rng.choice((0, 0, rng.randrange(60)))
+                end = start + rng.choice((3, 30, 1000))
+                for _ in range(3):
+                    expected = model[start : end + 1]
+                    assert redis.run("LRANGE", "l", start, end) == expected
+                    assert redis.wire([b"LRANGE", b"l", b"%d" % start, b"%d" % end], 3) == encode(expected, 3)
+    assert redis.databases.lists._size <= 5000
