@@ -30,7 +30,7 @@ from elastickv.observability.sources import ClusterPoints, GrpcCounts, dynamodb_
 from elastickv.raft.types import Member, Role
 from elastickv.redis_api.server import RedisServer
 from elastickv.redis_api.state import NodeFacts
-from elastickv.redis_api.values.database import Databases
+from elastickv.redis_api.values.databases import Databases
 from elastickv.runtime.group import Group
 from elastickv.runtime.membership import GroupControl
 from elastickv.runtime.settings import GroupSettings
@@ -224,7 +224,7 @@ class Node:
             try:
                 while self.store.serving and not self.group.executor.refusal:
                     expired = await self.redis.expire(200)
-                    purged = await self.store.execute(lambda view: databases.purge(1000))
+                    purged = await self.store.execute(lambda view: databases.clearing.purge(1000))
                     if expired < 200 and not purged:
                         break
                     await asyncio.sleep(0)

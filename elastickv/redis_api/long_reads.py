@@ -27,7 +27,7 @@ from elastickv.kv.ports import Ticket
 from elastickv.redis_api.errors import RedisError, from_fault
 from elastickv.redis_api.replies import Members, encode, encoders
 from elastickv.redis_api.session import Call, Later
-from elastickv.redis_api.values.database import Databases
+from elastickv.redis_api.values.databases import Databases
 
 if TYPE_CHECKING:
     from elastickv.redis_api.dispatch import Route

@@ -12,7 +12,8 @@ from typing import Final
 from elastickv.redis_api.pubsub import Event, Kind
 from elastickv.redis_api.tracking import changed
 from elastickv.redis_api.values import events
-from elastickv.redis_api.values.database import Database, Databases
+from elastickv.redis_api.values.database import Database
+from elastickv.redis_api.values.databases import Databases
 
 _KEYSPACE: Final = 1 << 30
 _KEYEVENT: Final = 1 << 31

@@ -24,7 +24,7 @@ from elastickv.redis_api.parameters import shared_defaults, take_shared
 from elastickv.redis_api.pubsub import Event
 from elastickv.redis_api.scripting.scripts import Scripts
 from elastickv.redis_api.state import NodeFacts, ServerState
-from elastickv.redis_api.values.database import Databases
+from elastickv.redis_api.values.databases import Databases
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class RedisServer:
 
         def cycle(_: View) -> tuple[int, list[Event]]:
             started = perf_counter_ns()
-            removed = databases.expire_due(limit)
+            removed = databases.clearing.expire_due(limit)
             state.latency_of("expire-cycle", perf_counter_ns() - started)
             return removed, state.take_outgoing()
 

@@ -14,7 +14,8 @@ from elastickv.redis_api.errors import RedisError
 from elastickv.redis_api.pubsub import Subscriptions
 from elastickv.redis_api.replies import NULL_ARRAY
 from elastickv.redis_api.state import ServerState
-from elastickv.redis_api.values.database import Database, Databases
+from elastickv.redis_api.values.database import Database
+from elastickv.redis_api.values.databases import Databases
 from elastickv.redis_api.values.records import RecordType, parse
 
 if TYPE_CHECKING:

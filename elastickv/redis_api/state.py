@@ -17,7 +17,7 @@ from elastickv.redis_api.pubsub import Event, PubSub
 from elastickv.redis_api.shared import SharedSettings
 from elastickv.redis_api.stats import CommandStats, LatencyMonitor, SlowLog, Statistics
 from elastickv.redis_api.tracking import Tracking
-from elastickv.redis_api.values.database import Databases
+from elastickv.redis_api.values.databases import Databases
 
 if TYPE_CHECKING:
     from elastickv.redis_api.scripting.scripts import Scripts

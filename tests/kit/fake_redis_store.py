@@ -14,7 +14,7 @@ from elastickv.kv.hybrid_clock import HybridClock
 from elastickv.kv.ports import Leader, Ticket, Waiter
 from elastickv.kv.snapshot_view import SnapshotView
 from elastickv.kv.view import View
-from elastickv.redis_api.values.database import Databases
+from elastickv.redis_api.values.databases import Databases
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from elastickv.redis_api.errors import RedisError, from_fault, unknown_command, 
 from elastickv.redis_api.registry import Command
 from elastickv.redis_api.replies import NULL_ARRAY, Simple, encode
 from elastickv.redis_api.session import Block, Call, Session
-from elastickv.redis_api.values.database import Databases
+from elastickv.redis_api.values.databases import Databases
 from tests.kit.fake_redis_store import FakeStore
 
 Word = bytes | str | int

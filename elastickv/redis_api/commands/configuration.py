@@ -129,7 +129,7 @@ def config_resetstat(call: Call) -> Reply:
     for command in state.commands.values():
         command.clear()
     databases = call.databases
-    databases.hits = databases.misses = databases.expired = databases.purged = 0
+    databases.hits = databases.misses = databases.expired = databases.clearing.purged = 0
     return OK
 
 

@@ -22,7 +22,8 @@ from elastickv.redis_api.replies import Verbatim
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.state import REDIS_VERSION
 from elastickv.redis_api.stats import CommandStats
-from elastickv.redis_api.values.database import Database, Databases
+from elastickv.redis_api.values.database import Database
+from elastickv.redis_api.values.databases import Databases
 
 _MOST_WAITING: Final = 10_000
 """Where `lazyfree_pending_objects` stops counting."""
@@ -132,8 +133,11 @@ def _memory(call: Call) -> Lines:
     yield "mem_fragmentation_ratio", f"{resident / max(used, 1):.2f}"
     yield "mem_clients_normal", sum(one.link.figures().output_bytes for one in call.session.clients.values())
     yield "mem_allocator", "libc"
-    yield "lazyfree_pending_objects", call.databases.waiting_for_purge(_MOST_WAITING) if state.store.serving else 0
-    yield "lazyfreed_objects", call.databases.purged
+    yield (
+        "lazyfree_pending_objects",
+        call.databases.clearing.waiting_for_purge(_MOST_WAITING) if state.store.serving else 0,
+    )
+    yield "lazyfreed_objects", call.databases.clearing.purged
 
 
 def _persistence(call: Call) -> Lines:

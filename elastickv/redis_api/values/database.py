@@ -1,57 +1,44 @@
-"""Redis' numbered databases over the view: keys and their records (`records`), deadlines, sizes, order.
+"""One of Redis' numbered databases over the view: keys and their records (`records`), deadlines, order.
 
 Deadlines are absolute Unix milliseconds, decided on the leader; a record whose deadline has passed is treated as absent
-at once and removed by the active cycle. Each deadline also has an index entry (`keyspace.expiry_key`), so that the
-cycle finds what is due without looking at anything else: there is an entry exactly for each record that has a deadline,
-and every method here keeps it so.
-
-A database is a *generation* of keys; which generation each number shows is one record, the catalog. FLUSHDB gives a
-number a new generation and leaves the old one to the purge, SWAPDB exchanges two. A number that the catalog does not
-mention shows the generation of the same number, so nodes whose --redisDatabases differ agree on what is where. Counts
-live in memory, are written with each batch that changes them, and are read back when this node begins to lead.
+at once and removed by the active cycle (`clearing`). Each deadline also has an index entry (`keyspace.expiry_key`):
+there is one exactly for each record that has a deadline, and every method here keeps it so.
 
 The elements of a split collection (`collections`) lie apart from its record. Whatever takes such a record away (DEL, a
-write over it, its deadline, the purge of its generation) leaves one drop record behind, and the purge clears the
-elements away in steps. RENAME, MOVE and deadlines touch the record only.
+write over it, its deadline, the purge of its generation) leaves one drop record behind. RENAME, MOVE and deadlines
+touch the record only. What all databases share is in `databases`.
 
 Only the serving leader uses this; everything is synchronous and goes through the view.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from itertools import chain, islice
 from struct import Struct
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from xxhash import xxh3_64_digest
 
 from elastickv.errors import Fault, KvError
 from elastickv.kv.keyspace import (
-    EXPIRY,
     LONG_KEY,
     META,
-    REDIS,
     expiry_key,
     prefix_end,
-    read_u32,
     read_u64,
     redis_prefix,
     u32,
     u64,
 )
-from elastickv.kv.view import Unwritten, View
+from elastickv.kv.view import Unwritten
 from elastickv.redis_api.values import events
 from elastickv.redis_api.values.collections import (
     SPLIT,
-    DecodedCache,
-    EncodingLimits,
     elements,
     incarnation_of,
 )
-from elastickv.redis_api.values.list_cache import ListCache
 from elastickv.redis_api.values.records import (
     EDITED,
     HAS_DEADLINE,
@@ -64,24 +51,15 @@ from elastickv.redis_api.values.records import (
     key_of,
     parse,
 )
-from elastickv.redis_api.values.reservoirs import Reservoirs
-from elastickv.redis_api.values.tree_cache import TreeCache
 
-FIRST_FREE_GENERATION: Final = 1 << 16
-"""Generations below are the numbers that were never flushed or swapped; --redisDatabases stays well below it."""
+if TYPE_CHECKING:
+    from elastickv.redis_api.values.databases import Databases
+
 _RANDOM_SAMPLE: Final = 16
-
 _HASH_END: Final = PREFIX_LENGTH + 8
-_INDEX_PREFIX: Final = len(EXPIRY) + 8
-_CATALOG_KEY: Final = META + b"redis"
-_SIZE_PREFIX: Final = META + b"redis-size"
-_PURGE_PREFIX: Final = META + b"redis-purge"
-_DROP_PREFIX: Final = META + b"redis-drop"
-_SIZE = Struct(">QQ")
-
-Listener = Callable[["Database", int, bytes, bytes], None]
-"""Told of (database, event class, event name, key); see `events`."""
-
+SIZE_PREFIX: Final = META + b"redis-size"
+SIZE = Struct(">QQ")
+"""Keys, and those with a deadline."""
 
 MANY: Final = 4096
 """Elements; looking at as many takes a few milliseconds."""
@@ -98,243 +76,6 @@ Kept = TypeVar("Kept", bound=OpenCollection)
 
 class TooMany(Exception):
     """A command is about to look at more than MANY elements, and can do so in steps (`long_reads`)."""
-
-
-class Databases:
-    """All databases of the node, and what they share."""
-
-    def __init__(self, view: View, count: int, rng: random.Random) -> None:
-        self.view = view
-        self.rng = rng
-        self.numbered = [Database(self, number) for number in range(count)]
-        self.next_generation = FIRST_FREE_GENERATION
-        self._beyond: list[int] = []
-        """Generations of numbers that a larger --redisDatabases once showed."""
-        self.watched: dict[bytes, set[Callable[[], None]]] = {}
-        """What is to be told when a key changes (WATCH), by `Database.watch_name`."""
-        self.dirty: set[Database] = set()
-        """Databases whose counts differ from what is written."""
-        self.due_from = EXPIRY
-        """The expiry index is empty before this: what was removed lately need not be waded through again."""
-        self._purged_to: dict[bytes, bytes] = {}
-        """Prefix to where its purge goes on, so that it does not wade through what it removed already."""
-        self._purgeable = True
-        """There may be something to purge; else it is not looked for, because scans while much is written are dear."""
-        self.hits = 0
-        self.misses = 0
-        self.expired = 0
-        """Keys removed because their time had come."""
-        self.purged = 0
-        """Large collections and flushed keys that were cleared away behind."""
-        self.held = False
-        """A script is in the middle of its work (`scripting.slices`): nothing else may change what it sees."""
-        self.interruptible = False
-        """The command that runs now can be broken off by TooMany."""
-        self.limits = EncodingLimits()
-        self.decoded = DecodedCache()
-        self.reservoirs = Reservoirs()
-        self.trees = TreeCache()
-        self.lists = ListCache()
-        self.listener: Listener | None = None
-        """Is told of every keyspace event; None while nobody listens, and then an event costs nothing."""
-
-    def new_incarnation(self) -> bytes:
-        """A name for the elements of a collection that splits; never used before, by any leader.
-
-        It is a hybrid timestamp: those are logged with their batch and never repeat. What a lost batch named is not
-        stored anywhere, so its name may not even be missed.
-        """
-        return u64(self.view.timestamp())
-
-    def drop(self, incarnation: bytes) -> None:
-        """The elements of this incarnation belong to no key any more: one record now, the purge does the rest."""
-        self._purgeable = True
-        self.view.put(_DROP_PREFIX + incarnation, b"")
-
-    def load(self) -> None:
-        """Read the catalog and the sizes from the view: this node begins to lead, or its proposals were dropped."""
-        self.dirty.clear()
-        self.reservoirs.clear()
-        self.due_from = EXPIRY
-        self._purged_to.clear()
-        self._purgeable = True
-        catalog = self.view.get(_CATALOG_KEY) or u32(FIRST_FREE_GENERATION)
-        self.next_generation, *generations = (read_u32(catalog, at) for at in range(0, len(catalog), 4))
-        generations.extend(range(len(generations), len(self.numbered)))
-        self._beyond = generations[len(self.numbered) :]
-        for database, generation in zip(self.numbered, generations, strict=False):
-            database.show(generation)
-        told, self.watched = self.watched, {}
-        for callbacks in told.values():
-            for callback in callbacks:
-                callback()
-
-    def save_sizes(self) -> None:
-        """Put the counts that changed into the batch; called right before it is proposed."""
-        for database in self.dirty:
-            self.view.put(_SIZE_PREFIX + u32(database.generation), _SIZE.pack(database.size, database.expiring))
-        self.dirty.clear()
-
-    def flush(self, numbers: Iterable[int]) -> None:
-        """Empty the named databases. The old generations are purged in the background."""
-        changed = False
-        for number in numbers:
-            database = self.numbered[number]
-            if not database.sizes()[0]:
-                continue
-            changed = True
-            database.touch_all()
-            self._purgeable = True
-            self.view.put(_PURGE_PREFIX + u32(database.generation), b"")
-            self.view.delete(_SIZE_PREFIX + u32(database.generation))
-            self.dirty.discard(database)
-            database.show(self.next_generation)
-            self.next_generation += 1
-        if changed:
-            self._save_catalog()
-
-    def swap(self, one: int, other: int) -> None:
-        """Exchange what two numbers show."""
-        if one == other:
-            return
-        first, second = self.numbered[one], self.numbered[other]
-        self.save_sizes()
-        # A watched key has changed when it was there before or is there after.
-        first.touch_all()
-        second.touch_all()
-        generation = first.generation
-        first.show(second.generation)
-        second.show(generation)
-        first.touch_all()
-        second.touch_all()
-        self._save_catalog()
-
-    def _save_catalog(self) -> None:
-        generations = [database.generation for database in self.numbered] + self._beyond
-        self.view.put(_CATALOG_KEY, b"".join(map(u32, [self.next_generation, *generations])))
-        self.view.pin()
-
-    def unwatch(self, name: bytes, callback: Callable[[], None]) -> None:
-        """Forget a `Database.watch`, whether it was called back already or not."""
-        callbacks = self.watched.get(name)
-        if callbacks is not None:
-            callbacks.discard(callback)
-            if not callbacks:
-                del self.watched[name]
-
-    # background work of the leader
-
-    def expire_due(self, limit: int) -> int:
-        """Remove at most `limit` keys whose deadline has passed; how many were removed."""
-        view = self.view
-        end = EXPIRY + u64(view.now_ms + 1)
-        if self.due_from >= end or self.held:
-            return 0
-        due: list[bytes] = []
-        following = prefix_end(EXPIRY)
-        for key, _ in view.scan(self.due_from, following):
-            if key >= end or len(due) == limit:
-                following = key
-                break
-            due.append(key)
-        # Until its time comes, nothing needs to be looked at again: a scan while much is written is not cheap.
-        self.due_from = following
-        by_prefix = {database.prefix: database for database in self.numbered}
-        for index_key in due:
-            physical = index_key[_INDEX_PREFIX:]
-            raw = view.get(physical)
-            assert raw is not None, "an index entry is there exactly as long as its record"
-            incarnation = incarnation_of(raw)
-            if incarnation is not None:
-                self.drop(incarnation)
-            view.delete(index_key)
-            view.delete(physical)
-            database = by_prefix.get(physical[:PREFIX_LENGTH])
-            if database is not None:
-                self.expired += 1
-                database.count(-1, -1)
-                database.touched(physical)
-                if self.listener is not None:
-                    database.notify(events.EXPIRED, b"expired", key_of(physical, raw))
-            else:
-                # No number shows it here: it waits for the purge, or for a node with more databases.
-                size_key = _SIZE_PREFIX + physical[len(REDIS) : PREFIX_LENGTH]
-                packed = view.get(size_key)
-                if packed:
-                    size, expiring = _SIZE.unpack(packed)
-                    view.put(size_key, _SIZE.pack(size - 1, expiring - 1))
-        return len(due)
-
-    def purge(self, limit: int) -> int:
-        """Remove at most about `limit` records and elements that nobody can see any more; how many were removed.
-
-        One call is one log entry, and takes the loop for as long as it takes to look at so many.
-        """
-        if self.held or not self._purgeable:
-            return 0
-        for purge_key, _ in self.view.scan(_PURGE_PREFIX, prefix_end(_PURGE_PREFIX)):
-            return max(self._purge_generation(purge_key, limit), 1)
-        removed = self._purge_elements(limit)
-        self._purgeable = removed > 0
-        return removed
-
-    def waiting_for_purge(self, most: int) -> int:
-        """Large collections and emptied databases that are not cleared away yet, as far as `most`."""
-        waiting = (self.view.scan(prefix, prefix_end(prefix)) for prefix in (_DROP_PREFIX, _PURGE_PREFIX))
-        return sum(1 for _ in islice(chain.from_iterable(waiting), most))
-
-    def _purge_generation(self, purge_key: bytes, limit: int) -> int:
-        prefix = redis_prefix(read_u32(purge_key, len(_PURGE_PREFIX)))
-        start = self._purged_to.get(prefix, prefix)
-        seen = 0
-        last = b""
-        for physical, record in islice(self.view.scan(start, prefix_end(prefix)), limit):
-            if record[0] & HAS_DEADLINE:
-                self.view.delete(expiry_key(read_u64(record, 1), physical))
-            incarnation = incarnation_of(record)
-            if incarnation is not None:
-                self.drop(incarnation)
-            last = physical
-            seen += 1
-        if seen:
-            end = last + b"\0"
-            self.view.delete_range(start, end)
-            self._purged_to[prefix] = end
-        self.purged += seen
-        if seen < limit:
-            self.view.delete(purge_key)
-            self._purged_to.pop(prefix, None)
-        return seen
-
-    def _purge_elements(self, limit: int) -> int:
-        """Elements of dropped incarnations.
-
-        Those of a large one are removed as ranges that join into one; small ones key by key, because each range costs
-        every later read a little until it is flushed.
-        """
-        view = self.view
-        work = 0
-        dropped = [key for key, _ in islice(view.scan(_DROP_PREFIX, prefix_end(_DROP_PREFIX)), limit)]
-        for drop_key in dropped:
-            prefix = elements(drop_key[len(_DROP_PREFIX) :])
-            start = self._purged_to.get(prefix, prefix)
-            left = limit - work
-            found = [key for key, _ in islice(view.scan(start, prefix_end(prefix)), left)]
-            work += len(found) + 1
-            if start == prefix and len(found) < left:
-                for key in found:
-                    view.delete(key)
-            elif found:
-                end = found[-1] + b"\0"
-                view.delete_range(start, end)
-                self._purged_to[prefix] = end
-            if len(found) < left:
-                view.delete(drop_key)
-                self.purged += 1
-                self._purged_to.pop(prefix, None)
-            if work >= limit:
-                break
-        return work
 
 
 class Database:
@@ -364,8 +105,8 @@ class Database:
         """From now on this number shows that generation."""
         self.generation = generation
         self.prefix = redis_prefix(generation)
-        packed = self.view.get(_SIZE_PREFIX + u32(generation))
-        self.size, self.expiring = _SIZE.unpack(packed) if packed else (0, 0)
+        packed = self.view.get(SIZE_PREFIX + u32(generation))
+        self.size, self.expiring = SIZE.unpack(packed) if packed else (0, 0)
 
     def count(self, keys: int, deadlines: int = 0) -> None:
         """The number of keys, or of keys with a deadline, has changed by this much."""
@@ -378,7 +119,7 @@ class Database:
         if self in self._all.dirty:
             self.view.dependency = self.view.forming
         else:
-            self._get(_SIZE_PREFIX + u32(self.generation))
+            self._get(SIZE_PREFIX + u32(self.generation))
         return self.size, self.expiring
 
     # finding
@@ -646,8 +387,8 @@ class Database:
 
     def _index(self, index_key: bytes) -> None:
         self._put(index_key, b"")
-        if index_key < self._all.due_from:
-            self._all.due_from = index_key
+        if index_key < self._all.clearing.due_from:
+            self._all.clearing.due_from = index_key
 
     def _drop_deadline(self, physical: bytes, old: bytes, deadline: int) -> None:
         """Count of deadlines and expiry index, before a record with `deadline` replaces `old`."""

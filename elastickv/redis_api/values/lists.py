@@ -376,6 +376,7 @@ class List:
         """`range` for a reply: what is read often is encoded already."""
         if end - start > LONGEST_RANGE or (not self._prefix and self.record is None):
             return self.range(start, end)
+        self.db.will_touch(end - start)
         cache = self.db.databases.lists
         found: list[bytes] = []
         encoded: list[bytes] = []

@@ -49,7 +49,7 @@ def test_set_get_and_delete(hashes: RedisCalls) -> None:
     assert run("HDEL", "h", "a", "a", "x") == 1
     assert run("HDEL", "h", "b", "c", LONG) == 3
     assert run("EXISTS", "h") == 0
-    hashes.databases.purge(100)
+    hashes.databases.clearing.purge(100)
     assert elements(hashes) == 0
 
 
@@ -160,7 +160,7 @@ def test_a_growing_hash_is_split_and_keeps_everything(redis: RedisCalls) -> None
     assert redis.run("HGETALL", "again") == expected
     redis.run("RENAME", "h", "moved")
     redis.run("DEL", "copy", "again")
-    while redis.databases.purge(100):
+    while redis.databases.clearing.purge(100):
         redis.store.settle()
     assert elements(redis) == 600
     assert redis.run("HGETALL", "moved") == expected

@@ -48,7 +48,7 @@ def test_members_come_and_go(sets: RedisCalls) -> None:
     assert run("SREM", "s", "b") == 0
     assert run("SREM", "s", "c", LONG) == 2
     assert (run("EXISTS", "s"), run("SREM", "s", "c"), run("SCARD", "s")) == (0, 0, 0)
-    sets.databases.purge(100)
+    sets.databases.clearing.purge(100)
     assert elements(sets) == 0
 
 
@@ -246,7 +246,7 @@ def test_which_member_spop_takes_is_drawn_fairly(sets: RedisCalls) -> None:
         sets.run("SADD", "s", *range(10))
         met.update(members(sets, "SPOP", "s", 4))
         sets.run("DEL", "s")
-        sets.databases.purge(1000)
+        sets.databases.clearing.purge(1000)
     assert sum((met[b"%d" % number] - 160) ** 2 / 160 for number in range(10)) < 40
 
 
@@ -257,7 +257,7 @@ def test_single_pops_of_a_large_set_are_fair(redis: RedisCalls) -> None:
         redis.run("SADD", "s", *range(256))
         popped.update(redis.run("SPOP", "s") for _ in range(16))  # type: ignore[misc]
         redis.run("DEL", "s")
-        redis.databases.purge(1000)
+        redis.databases.clearing.purge(1000)
     expected = 100 * 16 / 256
     chi_square = sum((popped[b"%d" % number] - expected) ** 2 / expected for number in range(256))
     # Eight neighbours by hash come together, so this varies more than with independent draws: six sigma of that.

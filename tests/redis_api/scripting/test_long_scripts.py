@@ -196,7 +196,7 @@ async def test_expiry_waits(door: Door) -> None:
     _, task = await run(door, "EVAL", counting(8_000_000), 1, "k")
     door.store.clock.advance(5)
     door.store.view.now_ms = door.store.clock.wall_ms()
-    assert door.databases.expire_due(10) == 0
+    assert door.databases.clearing.expire_due(10) == 0
     assert await task == b"6"
 
 

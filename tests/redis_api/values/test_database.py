@@ -27,7 +27,8 @@ from elastickv.redis_api.values.collections import (
     read_split,
     split_header,
 )
-from elastickv.redis_api.values.database import Database, Databases
+from elastickv.redis_api.values.database import Database
+from elastickv.redis_api.values.databases import Databases
 from elastickv.redis_api.values.records import HAS_DEADLINE, Record, RecordType
 from tests.kit.fake_redis_store import DictEngine
 
@@ -218,7 +219,7 @@ class AgainstADict(RuleBasedStateMachine):
             for key, (_, _, deadline) in keys.items()
             if deadline and deadline <= now
         ]
-        removed = self.world.databases.expire_due(limit)
+        removed = self.world.databases.clearing.expire_due(limit)
         assert removed >= min(limit, len(due))
         for number, key in due:
             if self.world.view.get(self.world[number].physical(key)) is None:
@@ -226,7 +227,7 @@ class AgainstADict(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 5))
     def purge(self, limit: int) -> None:
-        self.world.databases.purge(limit)
+        self.world.databases.clearing.purge(limit)
 
     @rule()
     def propose(self) -> None:
@@ -308,7 +309,7 @@ class AgainstADict(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         databases = self.world.databases
-        while databases.purge(7):
+        while databases.clearing.purge(7):
             pass
         shown = {database.prefix for database in databases.numbered}
         left = {key[:5] for key, _ in self.world.view.scan(REDIS, prefix_end(REDIS))}
@@ -341,7 +342,7 @@ def test_keys_of_any_length(world: World, length: int) -> None:
     assert all(len(physical) <= 511 for physical in world.view.forming.puts)
     world.view.now_ms += 5
     assert database.string(key) is None
-    assert world.databases.expire_due(10) == 1
+    assert world.databases.clearing.expire_due(10) == 1
     assert database.sizes() == (1, 0)
 
 
@@ -387,7 +388,7 @@ def test_a_large_collection_goes_with_one_record_and_is_purged_in_steps(world: W
     assert world[0].delete(b"k")
     assert len(world.view.forming.puts) == 2, "the key and the drop record"
     steps = 0
-    while removed := world.databases.purge(limit):
+    while removed := world.databases.clearing.purge(limit):
         assert removed <= limit + 1
         steps += 1
         world.propose()
@@ -481,7 +482,7 @@ def test_events_are_told_only_while_somebody_listens(world: World) -> None:
     database.set_string(b"s", b"1", START + 1)
     database.read(b"none")
     world.view.now_ms += 1
-    world.databases.expire_due(10)
+    world.databases.clearing.expire_due(10)
     assert heard == [
         (0, events.SET, b"sadd", b"k"),
         (0, events.NEW, b"new", b"z"),
@@ -546,8 +547,8 @@ def test_nodes_with_fewer_databases_keep_what_others_hold() -> None:
     narrow[0].set_string(b"new", b"0")
     narrow.databases.swap(0, 1)
     narrow.view.now_ms += 10
-    assert narrow.databases.expire_due(10) == 1
-    while narrow.databases.purge(10):
+    assert narrow.databases.clearing.expire_due(10) == 1
+    while narrow.databases.clearing.purge(10):
         pass
     narrow.propose()
     narrow.apply()
@@ -623,7 +624,7 @@ def test_the_active_cycle_tells_watchers(world: World) -> None:
     told = Told()
     world[0].watch(b"k", told)
     world.view.now_ms += 1
-    world.databases.expire_due(1)
+    world.databases.clearing.expire_due(1)
     assert told.times == 1
 
 
@@ -682,7 +683,7 @@ def test_scan_meets_every_key_that_stays_whatever_else_happens(seed: int) -> Non
             world.flush_memory()
         elif chance < 0.3:
             world.view.now_ms += 1
-            world.databases.expire_due(5)
+            world.databases.clearing.expire_due(5)
     else:
         pytest.fail("the iteration did not end")
     assert stay <= set(met)
@@ -731,12 +732,12 @@ def test_expiry_goes_by_deadline_and_keeps_its_limit(world: World) -> None:
     for number in range(10):
         world[number % 2].set_string(b"%d" % number, b"", START + 10 - number)
     world.view.now_ms += 7
-    assert world.databases.expire_due(3) == 3
+    assert world.databases.clearing.expire_due(3) == 3
     assert {key for database in world.databases.numbered for key in database_keys(world, database)} == {
         b"%d" % number for number in range(7)
     }
-    assert world.databases.expire_due(100) == 4
-    assert world.databases.expire_due(100) == 0
+    assert world.databases.clearing.expire_due(100) == 4
+    assert world.databases.clearing.expire_due(100) == 0
     assert world.databases.expired == 7
 
 
@@ -750,7 +751,7 @@ def test_what_waits_for_the_purge_expires_without_changing_counts(world: World) 
     world.databases.flush([0])
     world[0].set_string(b"old", b"new")
     world.view.now_ms += 2
-    assert world.databases.expire_due(10) == 1
+    assert world.databases.clearing.expire_due(10) == 1
     assert world[0].sizes() == (1, 0)
     assert world.databases.expired == 0
     assert world[0].string(b"old") == b"new"
@@ -774,12 +775,12 @@ def test_the_purge_goes_on_where_it_was_and_starts_over_when_its_work_was_lost(w
     world.databases.flush([0])
     world.propose()
     world.apply()
-    assert world.databases.purge(10) == 10
+    assert world.databases.clearing.purge(10) == 10
     world.propose()
-    assert world.databases.purge(10) == 10
+    assert world.databases.clearing.purge(10) == 10
     world.lose()
     removed = 0
-    while step := world.databases.purge(10):
+    while step := world.databases.clearing.purge(10):
         removed += step
         world.propose()
         world.apply()
@@ -792,49 +793,49 @@ def test_the_purge_goes_on_where_it_was_and_starts_over_when_its_work_was_lost(w
 def test_the_active_cycle_finds_what_became_due_before_what_it_removed_last(world: World) -> None:
     world[0].set_string(b"late", b"", START + 50)
     world.view.now_ms += 100
-    assert world.databases.expire_due(10) == 1
+    assert world.databases.clearing.expire_due(10) == 1
     world.view.now_ms -= 90  # the wall clock was set back
     world[0].set_string(b"early", b"", START + 20)
     world.view.now_ms += 20
-    assert world.databases.expire_due(10) == 1
-    assert world.databases.expire_due(10) == 0
+    assert world.databases.clearing.expire_due(10) == 1
+    assert world.databases.clearing.expire_due(10) == 0
     world.lose()
-    assert world.databases.due_from == EXPIRY
+    assert world.databases.clearing.due_from == EXPIRY
 
 
 def test_nothing_is_looked_at_before_the_next_deadline(world: World) -> None:
     databases, view = world.databases, world.view
     view.now_ms = 1000
     database = databases.numbered[0]
-    assert databases.expire_due(10) == 0
-    assert databases.due_from > expiry_key(1 << 62, b"")
+    assert databases.clearing.expire_due(10) == 0
+    assert databases.clearing.due_from > expiry_key(1 << 62, b"")
     database.set_string(b"later", b"", 3000)
     database.set_string(b"soon", b"", 2000)
-    assert databases.expire_due(10) == 0
-    assert databases.due_from == expiry_key(2000, database.physical(b"soon"))
+    assert databases.clearing.expire_due(10) == 0
+    assert databases.clearing.due_from == expiry_key(2000, database.physical(b"soon"))
     view.now_ms = 2000
-    assert databases.expire_due(10) == 1
-    assert databases.due_from == expiry_key(3000, database.physical(b"later"))
+    assert databases.clearing.expire_due(10) == 1
+    assert databases.clearing.due_from == expiry_key(3000, database.physical(b"later"))
     database.set_string(b"at once", b"", 2500)
     view.now_ms = 5000
-    assert databases.expire_due(1) == 1
-    assert databases.expire_due(10) == 1
+    assert databases.clearing.expire_due(1) == 1
+    assert databases.clearing.expire_due(10) == 1
     assert database.sizes() == (0, 0)
 
 
 def test_a_purge_that_found_nothing_looks_again_when_there_may_be_something(world: World) -> None:
     databases = world.databases
-    assert databases.purge(10) == 0
+    assert databases.clearing.purge(10) == 0
     databases.drop(b"12345678")
-    assert databases.purge(10) > 0
-    assert databases.purge(10) == 0
+    assert databases.clearing.purge(10) > 0
+    assert databases.clearing.purge(10) == 0
     world[0].set_string(b"key", b"")
     databases.flush([0])
-    assert databases.purge(10) > 0
-    while databases.purge(10):
+    assert databases.clearing.purge(10) > 0
+    while databases.clearing.purge(10):
         pass
     world.propose()
     world.apply()
     world.view.put(META + b"redis-drop12345678", b"")  # as another leader did
     databases.load()
-    assert databases.purge(10) > 0
+    assert databases.clearing.purge(10) > 0

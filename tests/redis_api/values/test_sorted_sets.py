@@ -64,7 +64,7 @@ def test_the_last_member_takes_everything_along(redis: RedisCalls) -> None:
     add(redis, "z", 200)
     redis.run("ZREM", "z", *members(redis, "z"))
     assert redis.run("EXISTS", "z") == 0
-    while redis.databases.purge(50):
+    while redis.databases.clearing.purge(50):
         pass
     assert elements(redis) == 0
 
@@ -78,7 +78,7 @@ def test_whatever_removes_the_key_removes_the_elements(redis: RedisCalls, comman
         redis.databases.flush([0])
     else:
         redis.run(*command.split())
-    while redis.databases.purge(1000):
+    while redis.databases.clearing.purge(1000):
         pass
     assert elements(redis) == 0
 
