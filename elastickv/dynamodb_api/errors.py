@@ -145,6 +145,14 @@ class TableNotFoundException(ApiError):
     default_message = "Table not found"
 
 
+class ContinuousBackupsUnavailableException(ApiError):
+    pass
+
+
+class PolicyNotFoundException(ApiError):
+    pass
+
+
 class ResourceInUseException(ApiError):
     pass
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from elastickv.dynamodb_api.errors import TableNotFoundException
 from elastickv.dynamodb_api.registry import Call, operation
 from elastickv.dynamodb_api.shapes import TABLE_NAME, Shape
 from elastickv.dynamodb_api.tables import find
+
+NONE: Final[dict[str, Any]] = {
+    "ContinuousBackupsDescription": {
+        "ContinuousBackupsStatus": "DISABLED",
+        "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"},
+    }
+}
 
 
 @operation(
@@ -21,9 +28,4 @@ def describe_continuous_backups(call: Call) -> dict[str, Any]:
     name = call.request["TableName"]
     if find(call.view, name) is None:
         raise TableNotFoundException(f"Table not found: {name}")
-    return {
-        "ContinuousBackupsDescription": {
-            "ContinuousBackupsStatus": "DISABLED",
-            "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"},
-        }
-    }
+    return NONE

@@ -27,7 +27,28 @@ def test_there_are_no_continuous_backups(dynamodb: Any) -> None:
     said = dynamodb.describe_continuous_backups(TableName="abc")["ContinuousBackupsDescription"]
     assert said["ContinuousBackupsStatus"] == "DISABLED"
     assert said["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
+    off = {"PointInTimeRecoveryEnabled": False}
+    switched = dynamodb.update_continuous_backups(TableName="abc", PointInTimeRecoverySpecification=off)
+    assert switched["ContinuousBackupsDescription"] == said
+    on = {"PointInTimeRecoveryEnabled": True}
+    with pytest.raises(ClientError, match="ContinuousBackupsUnavailableException"):
+        dynamodb.update_continuous_backups(TableName="abc", PointInTimeRecoverySpecification=on)
+    with pytest.raises(ClientError, match="TableNotFoundException"):
+        dynamodb.update_continuous_backups(TableName="none", PointInTimeRecoverySpecification=off)
+    assert dynamodb.list_backups(TableName="abc")["BackupSummaries"] == []
     with pytest.raises(ClientError, match="UnknownOperationException"):
-        dynamodb.update_continuous_backups(
-            TableName="abc", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
-        )
+        dynamodb.create_backup(TableName="abc", BackupName="one")
+
+
+def test_there_are_no_policies_and_no_kinesis_destinations(dynamodb: Any) -> None:
+    arn = dynamodb.create_table(**PLAIN)["TableDescription"]["TableArn"]
+    with pytest.raises(ClientError, match="PolicyNotFoundException"):
+        dynamodb.get_resource_policy(ResourceArn=arn)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        dynamodb.get_resource_policy(ResourceArn=f"{arn}x")
+    with pytest.raises(ClientError, match="UnknownOperationException"):
+        dynamodb.put_resource_policy(ResourceArn=arn, Policy="{}")
+    kinesis = dynamodb.describe_kinesis_streaming_destination(TableName="abc")
+    assert (kinesis["TableName"], kinesis["KinesisDataStreamDestinations"]) == ("abc", [])
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        dynamodb.describe_kinesis_streaming_destination(TableName="none")

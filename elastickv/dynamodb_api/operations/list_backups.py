@@ -1,0 +1,26 @@
+"""ListBackups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from elastickv.dynamodb_api.registry import Call, operation
+from elastickv.dynamodb_api.shapes import TABLE_NAME, Double, Integer, Shape, String
+
+
+@operation(
+    "ListBackups",
+    shape=Shape(
+        TableName=TABLE_NAME,
+        Limit=Integer(min=1, max=100),
+        TimeRangeLowerBound=Double(),
+        TimeRangeUpperBound=Double(),
+        ExclusiveStartBackupArn=String(min=37, max=1024),
+        BackupType=String(enum=("USER", "SYSTEM", "AWS_BACKUP", "ALL")),
+    ),
+    write=False,
+    notes=("there are no backups",),
+)
+def list_backups(call: Call) -> dict[str, Any]:
+    """An empty list."""
+    return {"BackupSummaries": []}
