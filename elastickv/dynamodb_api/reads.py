@@ -12,7 +12,7 @@ from typing import Any, Final
 from elastickv.dynamodb_api import item_keys, records
 from elastickv.dynamodb_api.attributes import INVALID, Item, Key, Value, check, item_size
 from elastickv.dynamodb_api.capacity import Consumed, read_units, wanted
-from elastickv.dynamodb_api.errors import ValidationException
+from elastickv.dynamodb_api.errors import ENVELOPE, ValidationException
 from elastickv.dynamodb_api.expressions.nodes import Path
 from elastickv.dynamodb_api.expressions.paths import project
 from elastickv.dynamodb_api.items import entry_key, item_key, projected_names
@@ -154,16 +154,16 @@ def check_select(request: Mapping[str, Any], index_named: bool) -> None:
     if select == "SPECIFIC_ATTRIBUTES":
         if chooser is None:
             raise ValidationException(
-                f"{INVALID}Must specify the AttributesToGet or ProjectionExpression when choosing to get "
+                f"{ENVELOPE}Must specify the AttributesToGet or ProjectionExpression when choosing to get "
                 "SPECIFIC_ATTRIBUTES"
             )
         return
     if chooser is not None:
         what = "only the Count" if select == "COUNT" else select
-        raise ValidationException(f"{INVALID}Cannot specify the {chooser} when choosing to get {what}")
+        raise ValidationException(f"{ENVELOPE}Cannot specify the {chooser} when choosing to get {what}")
     if select == "ALL_PROJECTED_ATTRIBUTES" and not index_named:
         raise ValidationException(
-            f"{INVALID}ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
+            f"{ENVELOPE}ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
         )
 
 
