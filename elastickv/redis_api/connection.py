@@ -29,6 +29,7 @@ from typing import Any, Final, cast
 from elastickv.errors import Fault, KvError
 from elastickv.kv.ports import Ticket
 from elastickv.redis_api.acl.sessions import would_refuse
+from elastickv.redis_api.alike import run_alike
 from elastickv.redis_api.announcements import Announcements
 from elastickv.redis_api.blocking import Blocked
 from elastickv.redis_api.commands.transactions import run_queue
@@ -260,7 +261,16 @@ class Connection(asyncio.Protocol):
         self.last_active_at = before
         turn_end = before + TURN_NS
         route = None
-        for argv in commands:
+        rest = commands
+        if len(commands) > 1 and commands[0] == commands[1]:
+            route = route_of(commands[0][0])
+            if route is not None:
+                parts += run_alike(call, route, commands)
+                rest = commands[len(parts) :]
+                before = clock()
+                if ready:
+                    self._blocking.serve()
+        for argv in rest:
             found = route_of(argv[0])
             if found is None:
                 break

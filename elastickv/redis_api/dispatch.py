@@ -54,6 +54,7 @@ NOT_IN_MULTI: Final = RedisError(b"ERR Command not allowed inside a transaction"
 
 class Route(CommandStats):
     __slots__ = (
+        "alike",
         "allow_busy",
         "arity",
         "blocking",
@@ -84,6 +85,7 @@ class Route(CommandStats):
         self.command = command
         self.steps_aside = command.name in STEPPING
         self.handler = stepping(command.handler) if self.steps_aside else command.handler
+        self.alike = command.alike
         self.arity = command.arity
         self.write = Flag.WRITE in flags
         self.readonly = Flag.READONLY in flags

@@ -18,6 +18,7 @@ Reply = object
 """What a handler returns; `replies` says which Python value becomes which RESP type."""
 
 Handler = Callable[["Call"], Reply]
+Alike = Callable[["Call", int], "list[Reply] | None"]
 
 
 class Flag(BitFlag):
@@ -131,6 +132,9 @@ class Command:
     """COMMAND DOCS' argument tree."""
     at_leader: Callable[[Sequence[bytes]], bool] | None = None
     """Ours, with Flag.LOCAL: with these words it is for the leader all the same."""
+    alike: Alike | None = None
+    """With a key and nothing else: the body of so many such commands in a row (see `redis_api.alike`). Their replies,
+    or None to run them one by one; a KvError comes before anything has changed."""
     subcommands: dict[str, Command] = field(default_factory=dict)
 
     def accepts(self, words: int) -> bool:
@@ -163,6 +167,7 @@ class Registry(dict[str, Command]):
         history: tuple[tuple[str, str], ...] = (),
         arguments: tuple[dict[str, object], ...] = (),
         at_leader: Callable[[Sequence[bytes]], bool] | None = None,
+        alike: Alike | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated function as the body of `name` ("container|sub" for a subcommand).
 
@@ -194,6 +199,7 @@ class Registry(dict[str, Command]):
                 history=history,
                 arguments=arguments,
                 at_leader=at_leader,
+                alike=alike,
             )
             container, _, sub = name.partition("|")
             home: dict[str, Command] = self[container].subcommands if sub else self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from elastickv.redis_api.argument_docs import integer, key, oneof, token, word
@@ -156,6 +157,17 @@ def _pop(call: Call, *, left: bool) -> Reply:
     return taken[0] if count < 0 else taken
 
 
+def _pop_alike(call: Call, times: int, *, left: bool) -> list[Reply]:
+    """So many LPOP or RPOP of one key in a row."""
+    name = call.argv[1]
+    opened = open_list(call.db, name)
+    replies: list[Reply] = []
+    if opened is not None:
+        replies += opened.pop(times, left=left)
+        close_list(call.db, opened, b"lpop" if left else b"rpop")
+    return replies + [None] * (times - len(replies))
+
+
 @COMMANDS.command(
     "lpop",
     arity=-2,
@@ -167,6 +179,7 @@ def _pop(call: Call, *, left: bool) -> Reply:
     key_access=("RW ACCESS DELETE",),
     history=(("6.2.0", "Takes a count."),),
     arguments=(key(), integer("count", since="6.2.0", optional=True)),
+    alike=partial(_pop_alike, left=True),
 )
 def lpop(call: Call) -> Reply:
     """Removes and returns the first element of a list, or the first few."""
@@ -184,6 +197,7 @@ def lpop(call: Call) -> Reply:
     key_access=("RW ACCESS DELETE",),
     history=(("6.2.0", "Takes a count."),),
     arguments=(key(), integer("count", since="6.2.0", optional=True)),
+    alike=partial(_pop_alike, left=False),
 )
 def rpop(call: Call) -> Reply:
     """Removes and returns the last element of a list, or the last few."""

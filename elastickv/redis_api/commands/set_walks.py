@@ -12,6 +12,17 @@ from elastickv.redis_api.session import Call
 from elastickv.redis_api.values import events, sets
 
 
+def _pop_alike(call: Call, times: int) -> list[Reply] | None:
+    """So many SPOP of one key in a row; of a small set one by one."""
+    found = sets.find(call.db, call.argv[1])
+    if found is None:
+        return [None] * times
+    if not isinstance(found, sets.SplitSet):
+        return None
+    popped: list[Reply] = [*found.pop_many(min(times, len(found)))]
+    return popped + [None] * (times - len(popped))
+
+
 @COMMANDS.command(
     "spop",
     arity=-2,
@@ -23,6 +34,7 @@ from elastickv.redis_api.values import events, sets
     key_access=("RW ACCESS DELETE",),
     history=(("3.2.0", "Option count."),),
     arguments=(key(), integer("count", since="3.2.0", optional=True)),
+    alike=_pop_alike,
 )
 def spop(call: Call) -> Reply:
     """Removes random members of a set and returns them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from elastickv.redis_api import scan_options
@@ -11,7 +12,7 @@ from elastickv.redis_api.commands.sorted_set_ranges import scored
 from elastickv.redis_api.commands.sorted_sets import close_set
 from elastickv.redis_api.errors import OUT_OF_RANGE, SYNTAX, RedisError
 from elastickv.redis_api.registry import COMMANDS, NO_KEYS, ONE_KEY, Flag, KeySpan, KeySpec, Reply, counted_keys
-from elastickv.redis_api.replies import NULL_ARRAY, format_double
+from elastickv.redis_api.replies import NULL_ARRAY, Raw, format_double
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values import sorted_sets
 from elastickv.redis_api.values.records import RecordType
@@ -40,6 +41,22 @@ def pop(call: Call, name: bytes, found: SortedSet, count: int, *, highest: bool)
     return entries
 
 
+def _pop_alike(call: Call, times: int, *, highest: bool) -> list[Reply]:
+    """So many ZPOPMIN or ZPOPMAX of one key in a row."""
+    name = call.argv[1]
+    found = sorted_sets.find(call.db, name)
+    entries = [] if found is None else pop(call, name, found, times, highest=highest)
+    replies: list[Reply] = []
+    for entry in entries:
+        member, score = entry[SCORE_BYTES:], score_of(entry)
+        if call.protocol == 2:
+            text = format_double(score)
+            replies.append(Raw(b"*2\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(member), member, len(text), text)))
+        else:
+            replies.append([member, score])
+    return replies + [[]] * (times - len(entries))
+
+
 def _pop(call: Call, *, highest: bool) -> Reply:
     argv = call.argv
     if len(argv) > 3:
@@ -64,6 +81,7 @@ def _pop(call: Call, *, highest: bool) -> Reply:
     complexity="O(log(N)*M) for M members of a set of N",
     key_access=("RW ACCESS DELETE",),
     arguments=(key(), integer("count", optional=True)),
+    alike=partial(_pop_alike, highest=False),
 )
 def zpopmin(call: Call) -> Reply:
     """Removes the members of a sorted set that have the lowest scores, and returns them with their scores."""
@@ -80,6 +98,7 @@ def zpopmin(call: Call) -> Reply:
     complexity="O(log(N)*M) for M members of a set of N",
     key_access=("RW ACCESS DELETE",),
     arguments=(key(), integer("count", optional=True)),
+    alike=partial(_pop_alike, highest=True),
 )
 def zpopmax(call: Call) -> Reply:
     """Removes the members of a sorted set that have the highest scores, and returns them with their scores."""

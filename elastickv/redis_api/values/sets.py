@@ -203,10 +203,21 @@ class SplitSet(SplitMembers):
 
     def pop(self) -> bytes:
         """Remove a random member."""
+        return self.pop_many(1)[0]
+
+    def pop_many(self, times: int) -> list[bytes]:
+        """Remove random members one after the other; there must be as many."""
         databases = self._db.databases
-        member = databases.reservoirs.pop(self._db.view, self._prefix, self._count, databases.rng)
-        self._save(self._count - 1, self.encoding)
-        return member
+        pop, view, prefix, count, rng = (
+            databases.reservoirs.pop,
+            self._db.view,
+            self._prefix,
+            self._count,
+            databases.rng,
+        )
+        popped = [pop(view, prefix, count - number, rng) for number in range(times)]
+        self._save(count - times, self.encoding)
+        return popped
 
     def draw_distinct(self, wanted: int) -> list[bytes]:
         if wanted >= self._count:
