@@ -107,8 +107,11 @@ class Reservoirs:
             reservoir.whole = True
         else:
             part = min(count // _PART, _WIDEST)
-            found = window(view, prefix, count, part, part + 5 * math.isqrt(part), rng)
-            reservoir.waiting = [member for member, _ in rng.sample(found, min(part // 2, len(found)))]
+            spread = math.isqrt(part)
+            found = window(view, prefix, count, part, part + 5 * spread, rng)
+            # So many are in practically every window.
+            taken = max(part - 4 * spread, part // 2)
+            reservoir.waiting = [member for member, _ in rng.sample(found, min(taken, len(found)))]
         self._by_prefix[prefix] = reservoir
         held = sum(len(one.waiting) for one in self._by_prefix.values())
         while len(self._by_prefix) > _MOST_RESERVOIRS or (held > _MOST_WAITING and len(self._by_prefix) > 1):
