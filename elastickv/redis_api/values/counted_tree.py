@@ -12,10 +12,9 @@ Chosen for few bytes in the log: see docs/decisions/0032-sorted-sets.md.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right, insort
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Final
 
 from elastickv.redis_api.values.score_keys import SCORE_BYTES
@@ -31,6 +30,7 @@ from elastickv.redis_api.values.tree_nodes import (
     typecode,
     weight,
 )
+from elastickv.redis_api.values.tree_reading import TreeReading, child_at
 from elastickv.redis_api.values.tree_store import LeafListener, NodeStore, Records, take_away
 
 STATE_BYTES: Final = 2 * ID_BYTES + 1
@@ -46,7 +46,7 @@ class Shape:
     """Of entries; a leaf of large ones is split from `_FEW` entries on."""
     slots: int = 32
     lower_children: int = 32
-    """Of the nodes above leaves, whose counts are written with every change; at most 256."""
+    """Of the nodes above leaves, whose counts are written with every batch that changes them; at most 256."""
     upper_children: int = 128
 
 
@@ -55,10 +55,10 @@ _LEVELS: Final = tuple(bytes((level,)) for level in range(256))
 DEFAULT_SHAPE: Final = Shape()
 
 
-class CountedTree:
+class CountedTree(TreeReading):
     """Methods say `place` for a number of entries counted from the first one."""
 
-    __slots__ = ("_root", "_shape", "_store")
+    __slots__ = ("_shape",)
 
     def __init__(
         self, records: Records, prefix: bytes, state: bytes | None, note: LeafListener, shape: Shape = DEFAULT_SHAPE
@@ -66,13 +66,13 @@ class CountedTree:
         """`state` is what the method of that name returned; None for a new tree, which `fill` must make."""
         self._shape = shape
         last_id = int.from_bytes(state[ID_BYTES + 1 :]) if state else 0
-        self._store = NodeStore(records, prefix, last_id, shape.slots, note)
-        self._root: Node
+        root: Node
         if not state:
-            self._root = Leaf(bytes(ID_BYTES), [])
+            root = Leaf(bytes(ID_BYTES), [])
         else:
-            root, level = state[:ID_BYTES], state[ID_BYTES]
-            self._root = Inner(root, level) if level else Leaf(root)
+            id, level = state[:ID_BYTES], state[ID_BYTES]
+            root = Inner(id, level) if level else Leaf(id)
+        super().__init__(NodeStore(records, prefix, last_id, shape.slots, note), root)
 
     def state(self) -> bytes:
         """Write the counts that changed, and say where the root is; to be kept by the owner. Until then nobody else may
@@ -81,60 +81,6 @@ class CountedTree:
         root = self._root
         level = root.level if isinstance(root, Inner) else 0
         return root.id + _LEVELS[level] + self._store.last_id.to_bytes(ID_BYTES)
-
-    # reading
-
-    def below(self, bound: bytes) -> int:
-        """How many entries are smaller than `bound`: the place of the first that is not."""
-        place = 0
-        node = self._root
-        while isinstance(node, Inner):
-            if not node.children:
-                self._store.load_inner(node)
-            at = bisect_right(node.separators, bound)
-            place += sum(node.counts[:at])
-            node = node.children[at]
-        return place + bisect_left(self._entries(node), bound)
-
-    def slice(self, start: int, stop: int) -> list[bytes]:
-        """The entries from place `start` to `stop` (not included), in order. Both within the tree."""
-        found: list[bytes] = []
-        if start < stop:
-            self._collect(self._root, start, stop, found)
-        return found
-
-    def _collect(self, node: Node, start: int, stop: int, found: list[bytes]) -> None:
-        if isinstance(node, Leaf):
-            found += self._entries(node)[start:stop]
-            return
-        if not node.children:
-            self._store.load_inner(node)
-        at, before = _child_at(node, start)
-        while before < stop:
-            count = node.counts[at]
-            self._collect(node.children[at], max(start - before, 0), min(stop - before, count), found)
-            before += count
-            at += 1
-            if at == len(node.children):
-                return
-
-    def first(self) -> bytes:
-        """The smallest entry; the tree must not be empty."""
-        node = self._root
-        while isinstance(node, Inner):
-            if not node.children:
-                self._store.load_inner(node)
-            node = node.children[0]
-        return self._entries(node)[0]
-
-    def last(self) -> bytes:
-        """The largest entry; the tree must not be empty."""
-        node = self._root
-        while isinstance(node, Inner):
-            if not node.children:
-                self._store.load_inner(node)
-            node = node.children[-1]
-        return self._entries(node)[-1]
 
     # changing
 
@@ -234,30 +180,10 @@ class CountedTree:
             self._mend(place)
         return removed
 
-    # inside: reading
-
-    def _entries(self, leaf: Leaf) -> list[bytes]:
-        entries = leaf.entries
-        return self._store.load_leaf(leaf) if entries is None else entries
-
-    def _descend(self, entry: bytes) -> tuple[list[Inner], list[int], Leaf]:
-        """Inner nodes from the root on, which child was taken in each, and the leaf where `entry` belongs."""
-        nodes: list[Inner] = []
-        places: list[int] = []
-        node = self._root
-        while isinstance(node, Inner):
-            if not node.children:
-                self._store.load_inner(node)
-            at = bisect_right(node.separators, entry)
-            nodes.append(node)
-            places.append(at)
-            node = node.children[at]
-        return nodes, places, node
+    # inside: growing
 
     def _children_limit(self, level: int) -> int:
         return self._shape.lower_children if level == 1 else self._shape.upper_children
-
-    # inside: growing
 
     def _split_leaf(self, nodes: list[Inner], places: list[int], leaf: Leaf, entry: bytes) -> None:
         """Make room for `entry`. Whoever adds in order, up or down, leaves full leaves behind."""
@@ -434,7 +360,7 @@ class CountedTree:
         """Whether nothing is left of the node, which is then gone."""
         if not node.children:
             self._store.load_inner(node)
-        first, before = _child_at(node, start)
+        first, before = child_at(node, start)
         empty: list[int] = []
         at = first
         while at < len(node.children) and before < stop:
@@ -469,15 +395,6 @@ class CountedTree:
         nodes, places, leaf = self._descend(self.slice(place, place + 1)[0])
         if len(self._entries(leaf)) >= self._shape.leaf_entries // 4 or not self._merge_leaf(nodes, places):
             self._shrunk(nodes, places)
-
-
-def _child_at(node: Inner, place: int) -> tuple[int, int]:
-    """(the child that has the entry of this place, entries before that child)."""
-    if place == 0:
-        return 0, 0
-    ends = list(accumulate(node.counts))
-    at = bisect_right(ends, place)
-    return at, ends[at - 1] if at else 0
 
 
 def _take_out(node: Inner, start: int, stop: int) -> None:
