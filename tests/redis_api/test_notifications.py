@@ -127,3 +127,7 @@ async def test_parameters_of_a_node_and_of_the_cluster_are_set_apart(nodes: Node
         await client.ask("CONFIG SET hash-max-listpack-entries 8", "+OK")
         limits = [door.databases.limits.hash_entries for door in nodes.doors.values()]
         assert limits == [8, 8, 8]
+    async with on(nodes, "n1") as at_leader:
+        await at_leader.ask("CONFIG SET maxclients 500 hash-max-listpack-entries 7", "+OK")
+        assert [door.server.state.max_clients for door in nodes.doors.values()] == [500, 10_000, 10_000]
+        assert [door.databases.limits.hash_entries for door in nodes.doors.values()] == [7, 7, 7]

@@ -103,12 +103,12 @@ def config_set(call: Call) -> Reply:
     shared = {parameter.name: argv[3 + 2 * at] for at, (parameter, _) in enumerate(chosen) if parameter.shared}
     if shared:
         for name, (parameter, _) in zip(names, chosen, strict=True):
-            if not parameter.shared and parameter.store is not None:
+            if call.session.forwarded_from and not parameter.shared and parameter.store is not None:
+                # Of the client's own node, and that is another one.
                 raise _refused(name, "a parameter of one node, to be set apart from the cluster's")
         call.state.shared.write(shared)
-        return OK
     for parameter, value in chosen:
-        if parameter.store is not None:
+        if parameter.store is not None and not parameter.shared:
             parameter.store(call.state, value)
     call.state.settings_changed()
     return OK

@@ -13,20 +13,17 @@ from typing import Final
 
 from elastickv.errors import Fault, KvError
 from elastickv.kv.ports import MemberStatus
-from elastickv.redis_api.argument_docs import integer, key, oneof, token, word
+from elastickv.redis_api.argument_docs import integer, oneof, token
 from elastickv.redis_api.arguments import integer as read_integer
-from elastickv.redis_api.arguments import positive, string_to_float, string_to_integer
+from elastickv.redis_api.arguments import positive, string_to_integer
 from elastickv.redis_api.errors import (
     DB_OUT_OF_RANGE,
-    NO_SUCH_KEY,
-    NOT_A_FLOAT,
     NOT_AN_INTEGER,
     SYNTAX,
     RedisError,
     from_fault,
-    unknown_subcommand,
 )
-from elastickv.redis_api.registry import COMMANDS, NO_KEYS, Flag, KeySpan, Reply
+from elastickv.redis_api.registry import COMMANDS, NO_KEYS, Flag, Reply
 from elastickv.redis_api.replies import NO_REPLY, OK, Simple
 from elastickv.redis_api.session import Call, Later, Session
 from elastickv.redis_api.state import ServerState
@@ -403,57 +400,3 @@ async def _shut_down(session: Session) -> Reply:
     await session.state.control.shutdown()
     session.link.close_after_replies()
     return NO_REPLY
-
-
-@COMMANDS.command(
-    "debug",
-    arity=-2,
-    flags=_ADMIN,
-    group="server",
-    since="1.0.0",
-    summary="A container for debugging commands.",
-    complexity="Depends on subcommand.",
-)
-def debug(call: Call) -> Reply:
-    raise unknown_subcommand(call.argv[0], call.argv[1])
-
-
-@COMMANDS.command(
-    "debug|sleep",
-    arity=3,
-    flags=_ADMIN | Flag.LOCAL | Flag.SESSION,
-    group="server",
-    since="1.0.0",
-    summary="Answers after some seconds; only this connection waits.",
-    arguments=(word("seconds", "double"),),
-)
-def debug_sleep(call: Call) -> Reply:
-    seconds = string_to_float(call.argv[2])
-    if seconds is None or seconds < 0:
-        raise NOT_A_FLOAT
-    if call.session.in_exec:
-        raise RedisError(b"ERR DEBUG SLEEP inside MULTI is not allowed")
-    return Later(_sleep(min(seconds, 86400.0)))
-
-
-async def _sleep(seconds: float) -> Reply:
-    await asyncio.sleep(seconds)
-    return OK
-
-
-@COMMANDS.command(
-    "debug|object",
-    arity=3,
-    flags=_ADMIN | Flag.READONLY,
-    keys=KeySpan(2, 2, 1),
-    key_access=("RO",),
-    group="server",
-    since="1.0.0",
-    summary="Tells how a key is stored.",
-    arguments=(key(),),
-)
-def debug_object(call: Call) -> Reply:
-    record = call.db.lookup(call.argv[2])
-    if record is None:
-        raise NO_SUCH_KEY
-    return Simple(b"type:%d serializedlength:%d deadline:%d" % (record.type, len(record.raw), record.deadline))
