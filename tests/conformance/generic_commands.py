@@ -115,9 +115,11 @@ COMMANDS: tuple[Maker, ...] = (
 )  # fmt: skip
 
 
-def _scanned(_: Words, reply: object) -> object:
+def _scanned(words: Words, reply: object) -> object:
     if not isinstance(reply, list):
         return reply
+    if b"COUNT" not in map(bytes.upper, words):
+        return "a page"  # how much of the table it covers is a matter of its size
     cursor, found = reply
     return [cursor, sorted(found)]
 
