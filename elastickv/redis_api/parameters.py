@@ -15,6 +15,7 @@ from typing import Final, cast
 
 from elastickv.config import OutputLimit, named_output_limits, parse_size
 from elastickv.redis_api import notifications
+from elastickv.redis_api.acl.rules import hash_password
 from elastickv.redis_api.arguments import string_to_float, string_to_integer
 from elastickv.redis_api.state import ServerState
 
@@ -31,6 +32,12 @@ class Parameter:
     """None beside `parse`: it can only be set to what it is."""
     shared: bool = False
     """One for the whole cluster, kept in the keyspace: set on any node, it holds on all, and after their next start."""
+    of_users: bool = False
+    """It is another way to change users, which are the cluster's."""
+
+    @property
+    def at_leader(self) -> bool:
+        return self.shared or self.of_users
 
 
 def _integer(low: int, high: int) -> Callable[[str], object]:
@@ -120,6 +127,21 @@ def _only(name: str, show: Callable[[ServerState], object] | str) -> Parameter:
     """A parameter with one value here. Setting it to that is accepted: programs put back what they have read."""
 
     return Parameter(name, (lambda _: show) if isinstance(show, str) else show, parse=str, store=None)
+
+
+def _known_password(state: ServerState) -> str:
+    """Only this node's memory has it as text, from its flag or since it was set here; users have a digest."""
+    known = state.require_pass
+    valid = hash_password(known) in state.users.default.passwords
+    return known.decode("utf-8", "replace") if valid else ""
+
+
+def _set_password(state: ServerState, value: object) -> None:
+    """On the leader, within a command."""
+    password = cast(str, value).encode("latin-1")
+    rules = [b"resetpass", b">" + password] if password else [b"nopass"]
+    state.users.put(state.users.default.changed(rules))
+    state.require_pass = password
 
 
 def _set_slow_log_length(state: ServerState, value: object) -> None:
@@ -222,7 +244,7 @@ PARAMETERS: Final[dict[str, Parameter]] = {
         _attribute("busy-reply-threshold", "busy_reply_ms", _integer(0, _LONG_MAX)),
         _attribute("lua-time-limit", "busy_reply_ms", _integer(0, _LONG_MAX)),
         _attribute("proto-max-bulk-len", "max_bulk_bytes", _memory(1 << 20, _LONG_MAX)),
-        _only("requirepass", lambda state: state.require_pass.decode("utf-8", "replace")),
+        Parameter("requirepass", _known_password, str, _set_password, of_users=True),
         _only("port", lambda state: state.port),
         _only("bind", lambda state: state.settings.address.host),
         Parameter("databases", lambda state: len(state.databases.numbered)),

@@ -151,6 +151,9 @@ class ServerState:
         if 0 <= self.slow_microseconds * 1000 <= nanoseconds:
             if name in ("acl|setuser", "acl|deluser"):
                 argv = argv[:2] + [b"(redacted)"] * (len(argv) - 2)
+            elif name == "config|set":
+                secret = [before.lower() == b"requirepass" for before in argv[:-1]]
+                argv = argv[:1] + [b"(redacted)" if hide else word for hide, word in zip(secret, argv[1:], strict=True)]
             self.slow_log.add(argv, nanoseconds, unix_seconds, address, client)
         self.latency_of("command", nanoseconds)
 

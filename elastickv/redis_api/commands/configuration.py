@@ -54,9 +54,9 @@ def config_get(call: Call) -> Reply:
     return found
 
 
-def _names_shared(argv: Sequence[bytes]) -> bool:
+def _is_for_leader(argv: Sequence[bytes]) -> bool:
     names = {name.decode("latin-1").lower() for name in argv[2::2]}
-    return any(PARAMETERS[name].shared for name in names if name in PARAMETERS)
+    return any(PARAMETERS[name].at_leader for name in names if name in PARAMETERS)
 
 
 def _refused(name: bytes, reason: str) -> RedisError:
@@ -73,7 +73,7 @@ def _refused(name: bytes, reason: str) -> RedisError:
     complexity="O(N) when N is the number of configuration parameters provided",
     history=(("7.0.0", "Added the ability to set multiple parameters in one call."),),
     arguments=(block("data", word("parameter"), word("value"), multiple=True),),
-    at_leader=_names_shared,
+    at_leader=_is_for_leader,
 )
 def config_set(call: Call) -> Reply:
     """All or nothing: every value is parsed before the first one is stored."""
@@ -100,12 +100,13 @@ def config_set(call: Call) -> Reply:
         if parameter.store is None and str(value).lower() != shown.lower():
             raise _refused(name, f"this server has no other value than '{shown}'")
         chosen.append((parameter, value))
-    shared = {parameter.name: argv[3 + 2 * at] for at, (parameter, _) in enumerate(chosen) if parameter.shared}
-    if shared:
+    if call.session.forwarded_from:
         for name, (parameter, _) in zip(names, chosen, strict=True):
-            if call.session.forwarded_from and not parameter.shared and parameter.store is not None:
+            if not parameter.at_leader and parameter.store is not None:
                 # Of the client's own node, and that is another one.
                 raise _refused(name, "a parameter of one node, to be set apart from the cluster's")
+    shared = {parameter.name: argv[3 + 2 * at] for at, (parameter, _) in enumerate(chosen) if parameter.shared}
+    if shared:
         call.state.shared.write(shared)
     for parameter, value in chosen:
         if parameter.store is not None and not parameter.shared:

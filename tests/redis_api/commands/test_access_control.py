@@ -239,6 +239,17 @@ async def test_users_hold_on_every_node(nodes: Nodes) -> None:
         assert await at_leader.reader.read(1) == b""
 
 
+async def test_requirepass_set_on_any_node_holds_on_all(nodes: Nodes) -> None:
+    async with on(nodes, "n2") as client:
+        await client.ask("CONFIG SET requirepass pw", "+OK")
+    for name in ("n1", "n2", "n3"):
+        async with on(nodes, name) as client:
+            client.send("GET a")
+            assert (await client.reader.readline()).startswith(b"-NOAUTH")
+            await client.ask("AUTH pw", "+OK")
+            await client.ask(f"SET a {name}", "+OK")
+
+
 async def test_a_node_that_lags_behind_asks_before_it_refuses(nodes: Nodes) -> None:
     leader, follower = nodes.doors["n1"].store, nodes.doors["n2"].store
     leader.followers = []

@@ -62,3 +62,20 @@ def test_limits_of_output_are_set_class_by_class(server: ServerCalls) -> None:
     ):
         assert server.error("CONFIG", "SET", name, text).endswith(b" - " + reason)
     assert server.run("CONFIG", "GET", name)[1] == expected
+
+
+def test_requirepass_is_the_password_of_the_default_user(server: ServerCalls) -> None:
+    assert server.run("CONFIG", "SET", "requirepass", "one", "slowlog-log-slower-than", "0") == b"OK"
+    assert server.run("CONFIG", "GET", "requirepass") == [b"requirepass", b"one"]
+    assert b" nopass " not in server.run("ACL", "LIST")[0]
+    assert server.error("AUTH", "two").startswith(b"WRONGPASS")
+    assert server.run("AUTH", "one") == b"OK"
+    server.run("CONFIG", "SET", "requirepass", "two")
+    assert server.error("AUTH", "one").startswith(b"WRONGPASS")
+    assert server.run("AUTH", "two") == b"OK"
+    assert b"two" not in repr(server.run("SLOWLOG", "GET")).encode()
+    server.run("ACL", "SETUSER", "default", "resetpass", ">three")
+    assert server.run("CONFIG", "GET", "requirepass") == [b"requirepass", b""]
+    server.run("CONFIG", "SET", "requirepass", "")
+    assert b" nopass " in server.run("ACL", "LIST")[0]
+    assert server.error("AUTH", "two").startswith(b"ERR AUTH <password> called without any password configured")
