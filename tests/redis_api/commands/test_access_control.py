@@ -243,7 +243,7 @@ async def test_requirepass_set_on_any_node_holds_on_all(nodes: Nodes) -> None:
     async with on(nodes, "n2") as client:
         await client.ask("CONFIG SET requirepass pw", "+OK")
     for name in ("n1", "n2", "n3"):
-        async with on(nodes, name) as client:
+        async with connected(nodes.doors[name].port) as client:
             client.send("GET a")
             assert (await client.reader.readline()).startswith(b"-NOAUTH")
             await client.ask("AUTH pw", "+OK")
