@@ -193,7 +193,7 @@ class SplitSet:
         self.deadline = record.deadline
         self._changed = False
         """The record is not up to date, and the tree is not in the cache."""
-        self._looked_at = b"", b""
+        self._looked_at: tuple[bytes | None, bytes] = None, b""
         """The last member that was asked for, and where it is: it is likely to be changed."""
         payload = record.raw[record.start :]
         self._incarnation: bytes

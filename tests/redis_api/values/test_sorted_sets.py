@@ -54,6 +54,16 @@ def test_small_ones_are_one_record(redis: RedisCalls) -> None:
     assert members(redis, "z") == [b"member:%06d" % number for number in range(100)]
 
 
+@pytest.mark.parametrize("pop", [("ZPOPMIN", "z"), ("ZPOPMAX", "z"), ("ZMPOP", 1, "z", "MIN"), ("ZPOPMIN", "z", 1)])
+def test_a_member_without_a_name_can_be_popped_and_come_again(redis: RedisCalls, pop: tuple[str | int, ...]) -> None:
+    add(redis, "z", 200)
+    redis.run("ZADD", "z", 999 if pop[0] == "ZPOPMAX" else -1, "")
+    redis.run(*pop)
+    assert redis.run("ZSCORE", "z", "") is None
+    assert redis.run("ZADD", "z", 5, "") == 1
+    assert redis.run("ZRANK", "z", "") == 5
+
+
 def test_a_large_member_splits(redis: RedisCalls) -> None:
     redis.run("ZADD", "z", 1, "m" * INLINE_BYTES)
     assert layout(redis, b"z") is SplitSet
