@@ -43,7 +43,7 @@ Verify = Callable[[Request], None]
 class Route:
     """An operation as this door runs it, with its figures."""
 
-    __slots__ = ("body", "convert", "durations", "name", "operation", "outcomes", "write")
+    __slots__ = ("body", "convert", "durations", "layered", "name", "operation", "outcomes", "write")
 
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
@@ -51,6 +51,7 @@ class Route:
         self.body = operation.body
         self.convert = operation.shape.accept
         self.write = operation.write
+        self.layered = operation.layered
         self.outcomes: dict[str, int] = {}
         """By "ok" or the exception's name."""
         self.durations = Durations()
@@ -129,21 +130,20 @@ class Router:
         """The body, all or nothing, on the leader. The caller settles what the answer rests on."""
         route = exchange.route
         assert route is not None
-        # What only reads has nothing to undo.
-        write = route.write
-        if write:
+        layered = route.layered
+        if layered:
             view.begin()
         try:
             route.convert(parsed)
             result = route.body(Call(view, parsed, exchange.request))
             encoded = orjson.dumps(result)
         except Exception as error:
-            if write:
+            if layered:
                 view.undo()
-                _rest_on_reads(view)
+            _rest_on_reads(view)
             refuse(exchange, error)
             return
-        if write:
+        if layered:
             view.keep()
             _rest_on_reads(view)
         exchange.answer = fine(encoded, exchange.request, exchange.content_type)

@@ -59,6 +59,8 @@ class Operation:
     body: Body
     write: bool
     """It may change something: our own forwarding never sends it twice."""
+    layered: bool = True
+    """It is run on a layer of its own, which is undone when it fails. False: it reads only, or lays one itself."""
     service: str = DYNAMODB
     summary: str = ""
     notes: tuple[str, ...] = ()
@@ -74,13 +76,20 @@ class Registry(dict[str, Operation]):
     """All operations by target."""
 
     def operation(
-        self, name: str, *, shape: Shape, write: bool = True, service: str = DYNAMODB, notes: tuple[str, ...] = ()
+        self,
+        name: str,
+        *,
+        shape: Shape,
+        write: bool = True,
+        layered: bool | None = None,
+        service: str = DYNAMODB,
+        notes: tuple[str, ...] = (),
     ) -> Callable[[Body], Body]:
         """Declare the decorated function as the body of `name`. ValueError at import when it is declared twice."""
 
         def declare(body: Body) -> Body:
             summary = (body.__doc__ or "").strip().split("\n")[0]
-            one = Operation(name, shape, body, write, service, summary, notes)
+            one = Operation(name, shape, body, write, write if layered is None else layered, service, summary, notes)
             if one.target in self:
                 raise ValueError(f"{one.target}: declared twice")
             self[one.target] = one

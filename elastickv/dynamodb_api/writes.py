@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from elastickv.dynamodb_api import records
 from elastickv.dynamodb_api.attributes import (
@@ -28,6 +28,8 @@ from elastickv.dynamodb_api.items import item_key, remove, store
 from elastickv.dynamodb_api.schema import check_updated
 from elastickv.dynamodb_api.tables import Table
 from elastickv.kv.view import View
+
+R = TypeVar("R")
 
 Holds = Callable[[Item], bool]
 """A condition with its values: asks an item ({} for one that is not there)."""
@@ -55,6 +57,21 @@ class Change:
     @property
     def old_size(self) -> int:
         return records.size(self.before) if self.before is not None else 0
+
+
+def whole(view: View, table: Table, write: Callable[[], R]) -> R:
+    """Do a write of one item, all or nothing. Without indexes and stream an item is two records at most, put behind
+    everything that can fail, so that only other tables' writes need a layer that can be undone."""
+    if not table.indexes and not table.stream_view:
+        return write()
+    view.begin()
+    try:
+        result = write()
+    except BaseException:
+        view.undo()
+        raise
+    view.keep()
+    return result
 
 
 def condition_of(prepared: Prepared[Condition] | None, values: Mapping[str, Value]) -> Holds | None:

@@ -9,9 +9,10 @@ import pytest
 from elastickv.dynamodb_api.dispatch import Exchange, Router
 from elastickv.dynamodb_api.errors import ConditionalCheckFailedException
 from elastickv.dynamodb_api.http import Request
-from elastickv.dynamodb_api.registry import Call, Registry
+from elastickv.dynamodb_api.registry import DYNAMODB, OPERATIONS, Call, Registry
 from elastickv.dynamodb_api.shapes import Shape
 from elastickv.kv.view import Batch
+from tests.kit.dynamo_store import DynamoStore, S
 from tests.kit.fake_store import FakeView
 
 REGISTRY = Registry()
@@ -86,3 +87,32 @@ def test_a_read_of_what_is_committed_rests_on_nothing() -> None:
     view = FakeView()
     run(view, "Reads")
     assert view.dependency is None
+
+
+@pytest.mark.parametrize("name", ["PutItem", "UpdateItem", "DeleteItem"])
+def test_a_write_that_fails_behind_its_first_record_leaves_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = DynamoStore()
+    store.table("sound", "pk:S", indexes=[("by_who", "who:S", "ALL")], stream="KEYS_ONLY")
+    item = {"pk": S("a"), "who": S("o")}
+    store.call("PutItem", TableName="sound", Item=item)
+    before = store.view.dump()
+
+    def breaks(*arguments: object, **options: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("elastickv.dynamodb_api.items.streams.record", breaks)
+    parsed: dict[str, Any] = {"TableName": "sound"}
+    if name == "PutItem":
+        parsed["Item"] = {"pk": S("a"), "who": S("other")}
+    else:
+        parsed["Key"] = {"pk": S("a")}
+    if name == "UpdateItem":
+        parsed["UpdateExpression"] = "REMOVE who"
+    exchange = Exchange(Request())
+    router = Router(OPERATIONS)
+    exchange.route = router.routes[f"{DYNAMODB}.{name}".encode()]
+    assert not exchange.route.layered
+    router.run(exchange, parsed, store.view)
+    assert exchange.outcome == "InternalServerError"
+    assert not store.view.inflight
+    assert store.view.dump() == before

@@ -49,6 +49,7 @@ from elastickv.dynamodb_api.writes import Holds
         ExpressionAttributeValues=VALUES,
         ExpressionAttributeNames=NAMES,
     ),
+    layered=False,
 )
 def delete_item(call: Call) -> dict[str, Any]:
     """Remove the item with a key, if it is there."""
@@ -57,11 +58,15 @@ def delete_item(call: Call) -> dict[str, Any]:
     holds = _read(request)
     table = tables.table(call.view, request["TableName"])
     schema.check_key(table, key)
-    change = writes.delete(call.view, table, key, holds, return_item=returns_item(request))
-    answer: dict[str, Any] = {}
-    if request.get("ReturnValues") == "ALL_OLD" and change.before is not None:
-        answer["Attributes"] = records.fragment(change.before)
-    return written(call, change, answer, key)
+
+    def write() -> dict[str, Any]:
+        change = writes.delete(call.view, table, key, holds, return_item=returns_item(request))
+        answer: dict[str, Any] = {}
+        if request.get("ReturnValues") == "ALL_OLD" and change.before is not None:
+            answer["Attributes"] = records.fragment(change.before)
+        return written(call, change, answer, key)
+
+    return writes.whole(call.view, table, write)
 
 
 @enveloped

@@ -59,6 +59,7 @@ from elastickv.dynamodb_api.writes import Holds
         ExpressionAttributeValues=VALUES,
         ExpressionAttributeNames=NAMES,
     ),
+    layered=False,
 )
 def update_item(call: Call) -> dict[str, Any]:
     """Change attributes of an item, or make one that has them."""
@@ -71,22 +72,26 @@ def update_item(call: Call) -> dict[str, Any]:
     if actions is not None:
         schema.check_update(table, actions, values)
     schema.check_nested_keys(table, nested_heads)
-    change = writes.update(
-        call.view,
-        table,
-        key,
-        actions,
-        values,
-        holds,
-        return_item=returns_item(request),
-        mismatch=LEGACY_MISMATCH if "AttributeUpdates" in request else WRONG_TYPE,
-        alone=True,
-    )
-    answer: dict[str, Any] = {}
-    attributes = writes.returned(request.get("ReturnValues", "NONE"), change, actions)
-    if attributes is not None:
-        answer["Attributes"] = attributes
-    return written(call, change, answer, key)
+
+    def write() -> dict[str, Any]:
+        change = writes.update(
+            call.view,
+            table,
+            key,
+            actions,
+            values,
+            holds,
+            return_item=returns_item(request),
+            mismatch=LEGACY_MISMATCH if "AttributeUpdates" in request else WRONG_TYPE,
+            alone=True,
+        )
+        answer: dict[str, Any] = {}
+        attributes = writes.returned(request.get("ReturnValues", "NONE"), change, actions)
+        if attributes is not None:
+            answer["Attributes"] = attributes
+        return written(call, change, answer, key)
+
+    return writes.whole(call.view, table, write)
 
 
 @enveloped
