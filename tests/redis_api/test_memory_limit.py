@@ -10,6 +10,7 @@ from tests.kit.eventually import eventually
 from tests.kit.raw_redis import request
 from tests.kit.redis_door import Door
 from tests.redis_api.test_connection import Client as Wired
+from tests.redis_api.test_pubsub import Nodes, on
 
 OOM = b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"
 OK = b"+OK\r\n"
@@ -254,3 +255,25 @@ def test_an_error_in_a_script_counts_once(
     if command:
         called = state.commands[command]
         assert (called.calls, called.rejected, called.failed) == figures
+
+
+async def test_the_limit_is_the_clusters_and_the_leader_keeps_it() -> None:
+    nodes = Nodes()
+    await nodes.start()
+    try:
+        async with on(nodes, "n2") as client, on(nodes, "n1") as at_leader:
+            await at_leader.ask("SET k v", "+OK")
+            await client.ask("CONFIG SET maxmemory 1", "+OK")
+            for one in (client, at_leader):
+                await one.ask("CONFIG GET maxmemory", "*2 $9 maxmemory $1 1")
+                one.send("SET a 1")
+                assert await one.reader.readline() == OOM
+            await client.ask("CONFIG SET maxmemory 0", "+OK")
+            await client.ask("SET a 1", "+OK")
+            client.send("MULTI", "SET a 2")
+            await client.expect("+OK +QUEUED")
+            await at_leader.ask("CONFIG SET maxmemory 1", "+OK")
+            client.send("EXEC")
+            assert await client.reader.readline() == b"-EXECABORT Transaction discarded because of: " + OOM[1:]
+    finally:
+        await nodes.stop()
