@@ -39,6 +39,7 @@ _LONGEST_ZERO: Final = 64
 _LONGEST_VALUE: Final = 4
 _JOIN_STEPS: Final = 5
 _OUT_OF_DATE: Final = 0x80
+_HIGHEST_BITS: Final = int.from_bytes(b"\x80" * REGISTERS, "little")
 
 
 class NoHyperLogLog(ValueError):
@@ -267,12 +268,25 @@ def merged(all_registers: list[bytes]) -> bytes:
     """The largest value of each register."""
     if not all_registers:
         return bytes(REGISTERS)
-    return all_registers[0] if len(all_registers) == 1 else bytes(map(max, *all_registers))
+    largest = int.from_bytes(all_registers[0], "little")
+    for registers in all_registers[1:]:
+        # All registers at once, as bytes of two long numbers: values have six bits, so the highest is free to tell
+        # which of two is not the smaller one.
+        other = int.from_bytes(registers, "little")
+        kept = (((largest | _HIGHEST_BITS) - other & _HIGHEST_BITS) >> 7) * 0xFF
+        largest = largest & kept | other & ~kept
+    return largest.to_bytes(REGISTERS, "little")
 
 
 def estimate(registers: bytes) -> int:
     """How many different elements were added, about."""
-    histogram = [registers.count(value) for value in range(_HASH_BITS + 2)]
+    histogram = [0] * (_HASH_BITS + 2)
+    left = REGISTERS
+    for value in range(_HASH_BITS + 2):
+        histogram[value] = registers.count(value)
+        left -= histogram[value]
+        if not left:
+            break
     total = float(REGISTERS)
     z = total * _tau((total - histogram[_HASH_BITS + 1]) / total)
     for value in range(_HASH_BITS, 0, -1):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,6 +78,13 @@ def test_merged_registers_count_the_union() -> None:
         other.add(b"%d" % (number + 1500), 3000)
     assert abs(estimate(merged([one.registers(), other.registers()])) - 4500) < 150
     assert estimate(merged([])) == 0
+
+
+def test_each_register_of_the_union_is_the_largest() -> None:
+    chance = Random(1)
+    several = [bytes(chance.choice((0, 1, 2, 31, 50, 62, 63)) for _ in range(16384)) for _ in range(4)]
+    for count in range(1, 5):
+        assert merged(several[:count]) == bytes(map(max, zip(*several[:count], strict=True)))
 
 
 @pytest.mark.parametrize("stored", [b"", b"HYLL", b"HYLX" + bytes(14), b"HYLL\x02" + bytes(20), b"HYLL" + bytes(12)])
