@@ -16,7 +16,6 @@ import asyncio
 import os
 import random
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -33,6 +32,7 @@ import orjson
 import pytest
 import uvloop
 
+from tests.kit import dynalite_server, tools
 from tests.kit.dynamo_door import client
 from tests.kit.local_cluster import LocalCluster
 
@@ -264,12 +264,11 @@ def targets(sizes: list[int]) -> Iterator[list[Target]]:
         moto = [str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", "8190"]
         found.append(stack.enter_context(_process("moto", moto, ("127.0.0.1", 8190))))
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        dynalite = install_dynalite(root)
-        if dynalite is not None:
-            command = ["node", str(dynalite), "--host", "127.0.0.1", "--createTableMs", "0", "--port"]
-            found.append(stack.enter_context(_process("dynalite", [*command, "8191"], ("127.0.0.1", 8191))))
-            on_disk = [*command, "8192", "--path", str(root / "data")]
-            found.append(stack.enter_context(_process("dyn. on disk", on_disk, ("127.0.0.1", 8192))))
+        dynalite_server.install()
+        command = [tools.node(), str(dynalite_server.PROGRAM), "--host", "127.0.0.1", "--createTableMs", "0", "--port"]
+        found.append(stack.enter_context(_process("dynalite", [*command, "8191"], ("127.0.0.1", 8191))))
+        on_disk = [*command, "8192", "--path", str(root / "data")]
+        found.append(stack.enter_context(_process("dyn. on disk", on_disk, ("127.0.0.1", 8192))))
         for size in sizes:
             root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             cluster = stack.enter_context(LocalCluster(root, nodes=size, base=f"127.0.{80 + size}.11"))
@@ -282,22 +281,6 @@ def targets(sizes: list[int]) -> Iterator[list[Target]]:
             nodes = tuple(node.pid for node in cluster.nodes)
             found.append(Target(f"{size} node{'s' if size > 1 else ''}", leader, nodes))
         yield found
-
-
-def install_dynalite(root: Path) -> Path | None:
-    """From npm, or from where DYNALITE says that it is installed already."""
-    given = os.environ.get("DYNALITE")
-    if given:
-        return Path(given) / "node_modules" / "dynalite" / "cli.js"
-    if shutil.which("npm") is None:
-        print("(no npm: dynalite is left out)")
-        return None
-    done = subprocess.run(["npm", "install", "--silent", "dynalite"], cwd=root, capture_output=True)
-    cli = root / "node_modules" / "dynalite" / "cli.js"
-    if done.returncode or not cli.exists():
-        print("(npm could not install dynalite: it is left out)")
-        return None
-    return cli
 
 
 def prepare(target: Target) -> None:

@@ -442,3 +442,23 @@ EXPLAINED: dict[str, str] = {
     "scan segment too high": _WORDS,
     "batch write doubles": _LENIENT,
 }
+
+_PARSER = "AWS names the token and what stands near it; dynalite what its parser expected."
+_REMOVED = "AWS removes all paths of one REMOVE as the list was; dynalite one after the other."
+_UNKNOWN = "dynalite has no transactions."
+
+EXPLAINED_OF_DYNALITE: dict[str, str] = {
+    "get empty key": "AWS has newer words.",
+    "get syntax": _PARSER,
+    "put double member": "AWS quotes the members.",
+    "condition syntax": _PARSER,
+    "update again": _REMOVED,
+    "update append": _REMOVED,
+    "update empties a set": _REMOVED,
+    "nothing came into being": "An update that only takes away makes no item.",
+    "scan segment without total": "AWS refuses this; dynalite does not look.",
+    "transaction": _UNKNOWN,
+    "transaction cancelled": _UNKNOWN,
+    "transaction on one item": _UNKNOWN,
+    "transaction get": _UNKNOWN,
+}
