@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections import deque
 from itertools import islice
 from time import perf_counter_ns
@@ -39,10 +38,12 @@ from elastickv.redis_api.forwarding import UNBLOCK, Forwarder
 from elastickv.redis_api.hub import Hub
 from elastickv.redis_api.long_reads import AGAIN, PIECE_BYTES, Pieces
 from elastickv.redis_api.monitor import feed
+from elastickv.redis_api.pauses import passes_pause
 from elastickv.redis_api.pending import Burst, Fixed, SelectAgain, Transaction
 from elastickv.redis_api.replies import NO_REPLY, NULL_ARRAY, QUEUED, Raw, encode, encoders
 from elastickv.redis_api.resp import Parser, Words
 from elastickv.redis_api.session import Block, Later, LinkFigures, Session
+from elastickv.redis_api.sockets import address_of, set_socket_options
 from elastickv.redis_api.values.database import TooMany
 
 log = logging.getLogger(__name__)
@@ -128,8 +129,8 @@ class Connection(asyncio.Protocol):
             return
         stats.connections_received += 1
         session = self.session
-        session.address = _address(transport.get_extra_info("peername"))
-        session.local_address = _address(transport.get_extra_info("sockname"))
+        session.address = address_of(transport.get_extra_info("peername"))
+        session.local_address = address_of(transport.get_extra_info("sockname"))
         hub.clients[session.id] = session
         transport.set_write_buffer_limits(high=SOCKET_BUFFER_HIGH)
         raw_socket = transport.get_extra_info("socket")
@@ -336,7 +337,7 @@ class Connection(asyncio.Protocol):
         backlog = self.backlog
         turn_end = perf_counter_ns() + TURN_NS
         while backlog and not (self._closing or self._write_paused or self.session.blocked):
-            if self._state.paused_until and not self._passes_pause():
+            if self._state.paused_until and not passes_pause(self):
                 break
             if perf_counter_ns() > turn_end:
                 self._continue_later()
@@ -801,52 +802,6 @@ class Connection(asyncio.Protocol):
     def wake(self) -> None:
         self._continue_later()
 
-    def _passes_pause(self) -> bool:
-        """CLIENT PAUSE, or a script that takes long: whether the first command of the backlog may run all the same."""
-        state = self._state
-        if state.scripts.slices.aside is not None and self._store.serving:
-            return self._passes_script()
-        if not state.paused:
-            state.paused_until = 0.0
-            return True
-        argv = self.backlog[0]
-        try:
-            route = self.hub.router.find(argv)
-        except RedisError:
-            return True
-        if self.session.forwarded_from == "" and route.name.startswith("client|"):
-            return True
-        if not route.accepts(len(argv)) and type(argv) is not Transaction:
-            return True  # the error does not wait
-        if not state.paused_all and not self.hub.router.may_write(self.session, route, argv):
-            return True
-        self.hub.wait(self)
-        return False
-
-    def _passes_script(self) -> bool:
-        """A script is in the middle of its work: others wait, and hear BUSY when it has taken too long."""
-        argv = self.backlog[0]
-        if type(argv) is Fixed or type(argv) is SelectAgain:
-            return True
-        try:
-            route = self.hub.router.find(argv)
-        except RedisError:
-            return True
-        if route.allow_busy or route.name == "elastickv.session":
-            return True
-        busy = self._state.scripts.engine.busy
-        if busy is None:
-            self.hub.wait(self)
-            return False
-        if route.name in ("exec", "elastickv.exec"):
-            self.session.end_transaction()
-            busy = RedisError(b"EXECABORT Transaction discarded because of: " + busy.text)
-        elif self.session.queue is not None:
-            self.session.queue_failed = True
-        self._stats.error(busy.text)
-        self.backlog[0] = Fixed(encode(busy))
-        return True
-
     # flow
 
     def _adjust_reading(self) -> None:
@@ -939,20 +894,3 @@ class Connection(asyncio.Protocol):
             descriptor=raw_socket.fileno() if raw_socket is not None else -1,
             last_command=self.last_command[:2],
         )
-
-
-def _address(name: Any) -> bytes:
-    if isinstance(name, tuple) and len(name) >= 2:
-        host, port = name[0], name[1]
-        return f"[{host}]:{port}".encode() if ":" in host else f"{host}:{port}".encode()
-    return b"?:0"
-
-
-def set_socket_options(raw_socket: Any, keepalive_seconds: int) -> None:
-    raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if keepalive_seconds:
-        # As anetKeepAlive: the first probe after the interval, then three more within a third of it each.
-        raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive_seconds)
-        raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, keepalive_seconds // 3))
-        raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
