@@ -21,7 +21,7 @@ from elastickv.redis_api.replies import NULL_ARRAY, OK
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values import events
 from elastickv.redis_api.values.database import Database
-from elastickv.redis_api.values.list_ends import quick_pop, quick_push
+from elastickv.redis_api.values.list_ends import open_ends
 from elastickv.redis_api.values.lists import List, open_list, read_list
 from elastickv.redis_api.values.records import RecordType
 
@@ -50,16 +50,17 @@ def _push(call: Call, *, left: bool, create: bool) -> int:
     db = call.db
     name = argv[1]
     event = b"lpush" if left else b"rpush"
-    record = db.typed(name, RecordType.LIST)
-    if record is None:
+    ends = open_ends(db, name)
+    if ends is None:
         if not create:
             return 0
+        opened = List(db, name, None)
     else:
-        length = quick_push(db, record, argv[2:], left=left)
+        length = ends.push(argv[2:], left=left)
         if length is not None:
             db.notify(events.LIST, event, name)
             return length
-    opened = List(db, name, record)
+        opened = List(db, name, db.typed(name, RecordType.LIST))
     opened.push(argv[2:], left=left)
     close_list(db, opened, event)
     return opened.count
@@ -141,17 +142,17 @@ def _pop(call: Call, *, left: bool) -> Reply:
     db = call.db
     name = argv[1]
     event = b"lpop" if left else b"rpop"
-    record = db.typed(name, RecordType.LIST)
-    if record is None:
+    ends = open_ends(db, name)
+    if ends is None:
         return None if count < 0 else NULL_ARRAY
     if not count:
         return []
     if count < 0:
-        one = quick_pop(db, record, left=left)
+        one = ends.pop(left=left)
         if one is not None:
             db.notify(events.LIST, event, name)
             return one
-    opened = List(db, name, record)
+    opened = List(db, name, db.typed(name, RecordType.LIST))
     taken = opened.pop(max(count, 1), left=left)
     close_list(db, opened, event)
     return taken[0] if count < 0 else taken

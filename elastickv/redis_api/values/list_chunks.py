@@ -67,6 +67,31 @@ def has_room(chunk: bytes, size: int, limit: int) -> bool:
     return count < MAX_COUNT and (len(chunk) - _HEAD - chunk[0] * count + size <= limit or not count)
 
 
+def size_of(chunk: bytes) -> int:
+    """Bytes of the elements."""
+    return len(chunk) - _HEAD - chunk[0] * chunk[1]
+
+
+def joined(first: Sequence[bytes], chunk: bytes, last: Sequence[bytes]) -> bytes:
+    """The chunk with elements before and behind it; at most 255 in all."""
+    sizes_first, sizes_last = list(map(len, first)), list(map(len, last))
+    if chunk[0] != _NARROW or max((*sizes_first, *sizes_last), default=0) >= _NARROW_LIMIT:
+        return make([*first, *split(chunk), *last])
+    table_end = _HEAD + 2 * chunk[1]
+    tables = _TABLES[_NARROW]
+    return b"".join(
+        (
+            _HEADS[len(first) + chunk[1] + len(last)],
+            tables[len(first)].pack(*sizes_first),
+            chunk[_HEAD:table_end],
+            tables[len(last)].pack(*sizes_last),
+            *first,
+            chunk[table_end:],
+            *last,
+        )
+    )
+
+
 def add_first(chunk: bytes, element: bytes) -> bytes:
     """Check `has_room` before."""
     count = chunk[1]
