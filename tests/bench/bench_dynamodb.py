@@ -190,7 +190,7 @@ class _Running:
             self.finished.set()
 
 
-def _http(operation: str, request: dict[str, Any]) -> bytes:
+def http(operation: str, request: dict[str, Any]) -> bytes:
     body = orjson.dumps(request)
     lines = [
         "POST / HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: identity\r\nUser-Agent: bench\r\n",
@@ -213,7 +213,7 @@ def _cpu_seconds(processes: Iterable[int]) -> float:
 def measure(target: Target, load: Load, clients: int, seconds: float) -> Figures:
     address = target.address()
     rng = random.Random(1)
-    requests = [_http(load.operation, load.request(rng)) for _ in range(5000)]
+    requests = [http(load.operation, load.request(rng)) for _ in range(5000)]
 
     async def run() -> Figures:
         running = _Running(address, requests, clients, seconds)
