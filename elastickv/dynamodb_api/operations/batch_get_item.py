@@ -44,11 +44,16 @@ _BLOCK: Final = Struct(
 )
 
 
+class _Blocks(MapOf):
+    def show(self, value: Any) -> str:
+        return orjson.dumps(value).decode()  # AWS quotes this request as JSON, and all others as its objects
+
+
 @operation(
     "BatchGetItem",
     shape=Shape(
         ReturnConsumedCapacity=RETURN_CONSUMED_CAPACITY,
-        RequestItems=required(MapOf(_BLOCK, keys=NEW_TABLE_NAME)),
+        RequestItems=required(_Blocks(_BLOCK, keys=NEW_TABLE_NAME)),
     ),
     write=False,
 )

@@ -271,15 +271,15 @@ def _create(call: Call, record: Record, asked: Record) -> None:
     name = asked["IndexName"]
     given = call.request.get("AttributeDefinitions")
     known = {one["AttributeName"]: one["AttributeType"] for one in record["AttributeDefinitions"]}
-    if given is None and any(key not in known for key in names(asked["KeySchema"])):
+    if given is None:
         raise ValidationException(f"{INVALID}AttributeDefinitions is not specified for index: {name}")
-    for one in given or ():
+    for one in given:
         attribute, kind = one["AttributeName"], one["AttributeType"]
         if known.setdefault(attribute, kind) != kind:
             raise ValidationException(
                 f"{INVALID}Table already defines the attribute {attribute} with the type {known[attribute]}"
             )
-    check_key_schema(asked["KeySchema"], list(known))
+    check_key_schema(asked["KeySchema"], names(given))  # what the table has defined before does not count
     check_projection(asked["Projection"])
     pay_per_request = record["BillingMode"] == "PAY_PER_REQUEST"
     throughput = asked.get("ProvisionedThroughput")

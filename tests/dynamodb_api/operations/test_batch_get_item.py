@@ -72,6 +72,14 @@ def test_what_is_too_much_for_one_answer_is_left(store: DynamoStore) -> None:
             {"one": {"Keys": keys(*range(60))}, "other": {"Keys": keys(*range(60))}},
             "Too many items requested for the BatchGetItem call",
         ),
+        (
+            {"bad!name": {"Keys": [{"pk": S("a")}]}},
+            """1 validation error detected: Value '{"bad!name":{"Keys":[{"pk":{"S":"a"}}]}}' at 'requestItems' """
+            "failed to satisfy constraint: Map keys must satisfy constraint: "
+            "[Member must have length less than or equal to 255, "
+            "Member must have length greater than or equal to 3, "
+            "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+]",
+        ),
         ({"one": {"Keys": keys(1, 1)}}, "Provided list of item keys contains duplicates"),
         (
             {"two": {"Keys": [{"pk": S("p"), "sk": N(1)}, {"sk": N("1.0"), "pk": S("p")}]}},

@@ -103,7 +103,7 @@ def test_indexes_come_and_go(door: DynamoDoor, dynamodb: Any) -> None:
     dynamodb.create_table(**PLAIN)
     dynamodb.update_table(
         TableName="abc",
-        AttributeDefinitions=definitions("b"),
+        AttributeDefinitions=definitions("b", "a"),
         GlobalSecondaryIndexUpdates=[{"Create": index("one", "b", "a")}],
     )
     table = dynamodb.describe_table(TableName="abc")["Table"]
@@ -164,7 +164,19 @@ def test_indexes_come_and_go(door: DynamoDoor, dynamodb: Any) -> None:
             f"{INVALID}AttributeDefinitions is not specified for index: one",
         ),
         (
-            {"GlobalSecondaryIndexUpdates": [{"Create": index("one", "a", ProvisionedThroughput=UNITS)}]},
+            # That the table defines the attribute does not count.
+            {
+                "AttributeDefinitions": definitions("b"),
+                "GlobalSecondaryIndexUpdates": [{"Create": index("one", "b", "a")}],
+            },
+            f"{INVALID}Some index key attributes are not defined in AttributeDefinitions. "
+            "Keys: [b, a], AttributeDefinitions: [b]",
+        ),
+        (
+            {
+                "AttributeDefinitions": definitions("a"),
+                "GlobalSecondaryIndexUpdates": [{"Create": index("one", "a", ProvisionedThroughput=UNITS)}],
+            },
             f"{INVALID}Neither ReadCapacityUnits nor WriteCapacityUnits can be specified for index: one when "
             "BillingMode is PAY_PER_REQUEST",
         ),
