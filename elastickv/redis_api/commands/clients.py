@@ -562,6 +562,6 @@ def client_unblock(call: Call) -> Reply:
     return 1
 
 
-@_sub("help", 2, "5.0.0", "Returns helpful text about the different subcommands.")
+@_sub("help", 2, "5.0.0", "Returns helpful text about the different subcommands.", flags=_COMMON & ~Flag.NOSCRIPT)
 def client_help(call: Call) -> Reply:
     return [Simple(line) for line in _HELP]

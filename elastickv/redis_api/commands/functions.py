@@ -106,7 +106,7 @@ def _sub(
     return COMMANDS.command(
         f"function|{name}",
         arity=arity,
-        flags=Flag.NOSCRIPT | flags,
+        flags=flags if name == "help" else Flag.NOSCRIPT | flags,
         keys=None,
         find_keys=_no_keys if Flag.WRITE in flags else None,
         group="scripting",

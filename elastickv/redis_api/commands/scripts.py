@@ -140,7 +140,7 @@ def _sub(
     return COMMANDS.command(
         f"script|{name}",
         arity=arity,
-        flags=Flag.NOSCRIPT | flags,
+        flags=flags if name == "help" else Flag.NOSCRIPT | flags,
         group="scripting",
         since=since,
         summary=summary,
