@@ -47,9 +47,14 @@ MORE = (
     *(Load(test, pipeline, speed) for test in WRITES for pipeline, speed in ((1, 12_000), (16, 60_000))),
     Load("lrange_100", 1, 15_000),
     Load("lrange_100", 16, 20_000),
+    Load("hgetall_100", 1, 15_000),
+    Load("hgetall_100", 16, 20_000),
 )
 """Not in the usual run, which is long enough: ask for them with --only, or with --all."""
-_OWN = {"xadd": ("XADD", "stream:__rand_int__", "*", "field", "x" * VALUE_BYTES)}
+_OWN: Final = {
+    "xadd": ("XADD", "stream:__rand_int__", "*", "field", "x" * VALUE_BYTES),
+    "hgetall_100": ("HGETALL", "hash:100"),
+}
 """Commands that redis-benchmark has no test of."""
 _POPPED: Final = {
     "spop": ("SADD", "myset", "element:__rand_int__"),
@@ -78,6 +83,9 @@ def measure(host: str, port: int, load: Load, seconds: float) -> Figures:
     if load.test in _POPPED:
         fill = [*common, "-r", str(1 << 30), "-n", str(requests + 1000), "-P", "16", *_POPPED[load.test]]
         subprocess.run(fill, capture_output=True, check=True, timeout=seconds * 60 + 60)
+    elif load.test == "hgetall_100":
+        fill = [*common, "-r", "100", "-n", "3000", "HSET", "hash:100", "field:__rand_int__", "x" * VALUE_BYTES]
+        subprocess.run(fill, capture_output=True, check=True, timeout=60)
     command = [*common, "-r", str(KEYS), "-n", str(requests), "-P", str(load.pipeline)]
     command += _OWN.get(load.test, ("-t", load.test))
     output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds * 60 + 60).stdout

@@ -173,8 +173,8 @@ class DecodedCache:
     __slots__ = ("_entries", "_limit", "_size")
 
     def __init__(self, limit_bytes: int = 16 << 20) -> None:
-        self._entries: dict[bytes, tuple[bytes, Any]] = {}
-        """By physical key, least recently stored first."""
+        self._entries: dict[bytes, tuple[bytes, Any, int]] = {}
+        """By physical key, least recently stored first: record, value, bytes that it counts for."""
         self._limit = limit_bytes
         self._size = 0
 
@@ -188,16 +188,22 @@ class DecodedCache:
         self.put(record.physical, record.raw, value)
         return value
 
-    def put(self, physical: bytes, raw: bytes, value: object) -> None:
-        """`value` is what `raw`, stored at `physical`, decodes to."""
+    def known(self, record: Record) -> Any:
+        """What was put with exactly this record; None when nothing was."""
+        held = self._entries.get(record.physical)
+        return held[1] if held is not None and held[0] == record.raw else None
+
+    def put(self, physical: bytes, raw: bytes, value: object, beside: int = 0) -> None:
+        """`value` is what `raw`, stored at `physical`, decodes to, with so many bytes of other records."""
         entries = self._entries
         held = entries.pop(physical, None)
-        size = self._size + len(raw)
+        cost = len(raw) + beside
+        size = self._size + cost
         if held is not None:
-            size -= len(held[0])
-        entries[physical] = (raw, value)
+            size -= held[2]
+        entries[physical] = (raw, value, cost)
         while size > self._limit:
-            size -= len(entries.pop(next(iter(entries)))[0])
+            size -= entries.pop(next(iter(entries)))[2]
         self._size = size
 
     def clear(self) -> None:

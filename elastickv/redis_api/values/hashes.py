@@ -22,14 +22,13 @@ from elastickv.redis_api.values.collections import (
     encoding_of,
     pack,
     packed_item,
-    split_header,
     unpack,
 )
 from elastickv.redis_api.values.database import Database
 from elastickv.redis_api.values.kinds import KINDS, Kind
 from elastickv.redis_api.values.members import Pair
 from elastickv.redis_api.values.records import Record, RecordType
-from elastickv.redis_api.values.split_members import SplitMembers
+from elastickv.redis_api.values.split_members import SplitMembers, members_header
 
 
 class Fields(CachedMap):
@@ -161,7 +160,9 @@ class SplitHash(SplitMembers):
         return members.items(self._db.view, self._prefix)
 
     def all(self) -> CachedMap:
-        return CachedMap(self.items())
+        return self._whole(
+            lambda: CachedMap(self.items()), lambda found: sum(len(one) + len(found[one]) for one in found)
+        )
 
     def update(self, pairs: Sequence[bytes]) -> int:
         view, prefix = self._db.view, self._prefix
@@ -173,10 +174,7 @@ class SplitHash(SplitMembers):
         encoding = self.encoding
         if encoding == LISTPACK:
             encoding = _encoding(self._db.databases.limits, pairs, self._count + added)
-        if added or encoding != self.encoding:
-            self._save(self._count + added, encoding)
-        else:
-            self._db.touched(self._record.physical)
+        self._save(self._count + added, encoding)
         return added
 
     def delete(self, names: Sequence[bytes]) -> int:
@@ -255,7 +253,7 @@ def _split(db: Database, pairs: Iterable[Pair], count: int, encoding: int) -> by
     prefix = elements(incarnation)
     for field, value in pairs:
         members.put(db.view, prefix, field, value)
-    return split_header(incarnation, count, bytes((encoding,)))
+    return members_header(db, incarnation, count, encoding)
 
 
 def _encoding(limits: EncodingLimits, words: Sequence[bytes], count: int) -> int:

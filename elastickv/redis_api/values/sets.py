@@ -25,13 +25,12 @@ from elastickv.redis_api.values.collections import (
     encoding_of,
     pack,
     packed_item,
-    split_header,
     unpack,
 )
 from elastickv.redis_api.values.database import Database
 from elastickv.redis_api.values.kinds import KINDS, Kind
 from elastickv.redis_api.values.records import Record, RecordType
-from elastickv.redis_api.values.split_members import SplitMembers
+from elastickv.redis_api.values.split_members import SplitMembers, members_header
 
 _INTSET_BOUND: Final = 1 << 30
 """Redis' own, whatever the limits say."""
@@ -163,7 +162,9 @@ class SplitSet(SplitMembers):
         return (member for member, _ in members.items(self._db.view, self._prefix))
 
     def all(self) -> CachedMembers:
-        return CachedMembers(self.members())
+        return self._whole(
+            lambda: CachedMembers(self.members()), lambda found: sum(len(cast(bytes, one)) for one in found)
+        )
 
     def add(self, wanted: Sequence[bytes]) -> int:
         view, prefix = self._db.view, self._prefix
@@ -343,7 +344,7 @@ def _split(db: Database, distinct: Iterable[bytes], encoding: int) -> bytes:
     for member in distinct:
         members.put(db.view, prefix, member, b"")
         count += 1
-    return split_header(incarnation, count, bytes((encoding,)))
+    return members_header(db, incarnation, count, encoding)
 
 
 def _save(db: Database, key: bytes, distinct: Sequence[bytes], deadline: int) -> None:
