@@ -18,5 +18,7 @@ from elastickv.dynamodb_api.shapes import Shape, String, required
 )
 def get_resource_policy(call: Call) -> dict[str, Any]:
     """The policy attached to a table."""
-    table = tagged_table(call, "GetResourcePolicy")
-    raise PolicyNotFoundException(f"Resource-based policy not found for the provided ResourceArn: Table {table.name}")
+    tagged_table(call, "GetResourcePolicy")
+    raise PolicyNotFoundException(
+        f"Resource-based policy not found for the provided ResourceArn: {call.request['ResourceArn']}"
+    )
