@@ -196,6 +196,9 @@ class View:
     # writing
 
     def put(self, key: bytes, value: bytes) -> None:
+        """`key` must not be empty: raises ValueError, for the engine could never flush it, on any node."""
+        if not key:
+            raise ValueError("an empty key")
         forming = self.forming
         forming.puts[key] = value
         forming.size_bytes += len(value)
@@ -205,6 +208,8 @@ class View:
 
     def put_unwritten(self, key: bytes, value: Unwritten) -> None:
         """`put`, but what is put is asked for as late as possible. It stands as `forming.unwritten[key]` until then."""
+        if not key:
+            raise ValueError("an empty key")
         forming = self.forming
         forming.unwritten[key] = value
         self.dependency = forming
@@ -222,7 +227,9 @@ class View:
         self.put(key, self.forming.unwritten.pop(key).written())
 
     def delete(self, key: bytes) -> None:
-        """Deleting what is not there is fine, but costs an entry: look first where that is likely."""
+        """Deleting what is not there is fine, but costs an entry: look first where that is likely. Raises as `put`."""
+        if not key:
+            raise ValueError("an empty key")
         forming = self.forming
         forming.puts[key] = None
         self.dependency = forming

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -303,4 +304,16 @@ def test_undo_does_not_reach_what_was_unwritten_before() -> None:
     view.take_up(layered)
     view.keep()
     assert view.get(b"k") == b"7"
+    assert not view.forming.unwritten
+
+
+def test_an_empty_key_is_not_taken_for_the_engine_could_not_flush_it() -> None:
+    view, _ = new_view()
+    with pytest.raises(ValueError, match="empty key"):
+        view.put(b"", b"value")
+    with pytest.raises(ValueError, match="empty key"):
+        view.delete(b"")
+    with pytest.raises(ValueError, match="empty key"):
+        Counter(view, b"").add()
+    assert not view.forming.puts
     assert not view.forming.unwritten
