@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from itertools import islice
 from time import perf_counter_ns
 from typing import Any, Final, cast
@@ -33,14 +32,15 @@ from elastickv.redis_api.announcements import Announcements
 from elastickv.redis_api.blocking import Blocked
 from elastickv.redis_api.commands.transactions import run_queue
 from elastickv.redis_api.dispatch import failure
-from elastickv.redis_api.errors import INTERNAL, MAX_CLIENTS, UNBLOCKED, RedisError, from_fault
+from elastickv.redis_api.errors import MAX_CLIENTS, UNBLOCKED, RedisError, from_fault
 from elastickv.redis_api.forwarding import UNBLOCK, Forwarder
 from elastickv.redis_api.hub import Hub
 from elastickv.redis_api.long_reads import AGAIN, PIECE_BYTES, Pieces
 from elastickv.redis_api.monitor import feed
+from elastickv.redis_api.outgoing import Outgoing
 from elastickv.redis_api.pauses import passes_pause
 from elastickv.redis_api.pending import Burst, Fixed, SelectAgain, Transaction
-from elastickv.redis_api.replies import NO_REPLY, NULL_ARRAY, QUEUED, Raw, encode, encoders
+from elastickv.redis_api.replies import NULL_ARRAY, QUEUED, Raw, encode, encoders
 from elastickv.redis_api.resp import Parser, Words
 from elastickv.redis_api.session import Block, Later, LinkFigures, Session
 from elastickv.redis_api.sockets import address_of, set_socket_options
@@ -65,51 +65,31 @@ LEAD_LOST: Final = RedisError(
 NO_LEADER: Final = RedisError(b"CLUSTERDOWN no leader, or no majority of the members can be reached")
 
 
-class Connection(asyncio.Protocol):
+class Connection(Outgoing, asyncio.Protocol):
     """The socket of one client. It is the session's `Link` and waits for tickets."""
 
     def __init__(self, hub: Hub) -> None:
-        self.hub = hub
-        self._state = hub.state
+        super().__init__(hub, Session(hub.state, hub.clients, self, hub.router.execute))
         self._store = hub.state.store
-        self._stats = hub.state.stats
         self._plain = hub.router.plain
         self._blocking = hub.blocking
         self._ready = hub.blocking.ready
         self._served = hub.blocking.served
-        self.session = Session(hub.state, hub.clients, self, hub.router.execute)
-        self._call = self.session.call
         self._parser = Parser(hub.state.max_bulk_bytes)
         self._feed = self._parser.feed
-        self.backlog: deque[Words] = deque()
-        """Commands that are not executed yet."""
-        self.outbox: deque[Burst] = deque()
-        """Replies that may not go out yet."""
         self.forwarder = Forwarder(self)
         self._announcements = Announcements(hub.state, self._origin)
-        self._behind_replies: list[bytes] = []
-        """Pushes that wait until the leader has answered what it was sent before them."""
-        self._pushes: list[bytes] = []
-        """Not written yet: until the end of the turn, or until no reply is half-way through."""
-        self._push_bytes = 0
-        self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         """The command that takes time."""
-        self._closing = False
         self._caught_up_for: Words | None = None
         """The command at the head of the backlog, when this node has made sure that it knows the newest users."""
-        self._mid_reply = False
-        """A long reply is being written."""
         self._ended = False
         """The client will send nothing more."""
         self._reading = True
         self._write_paused = False
         self._continuing = False
-        self._straight = True
-        """Nothing is in the way of commands that come now: `advance` looks after it."""
         self._unfinished = 0
         """Bytes of a command that is not complete."""
-        self._soft_since = 0.0
         self.created_at = self.last_active_at = perf_counter_ns()
         self.last_command: Words = []
 
@@ -144,7 +124,7 @@ class Connection(asyncio.Protocol):
         session = self.session
         self.hub.clients.pop(session.id, None)
         self.hub.forget(self)
-        self._stop_waiting()
+        self.stop_waiting()
         session.unwatch()
         self._state.pubsub.forget(session)
         self._state.tracking.stop(session)
@@ -476,28 +456,6 @@ class Connection(asyncio.Protocol):
         if self._state.outgoing:
             self._announcements.after(None)
 
-    def _take_reply(self, reply: object, parts: list[bytes]) -> None:
-        """Encode what the client is to see of a reply, by CLIENT REPLY."""
-        session = self.session
-        if session.plain:
-            parts.append(self._encode(reply))
-            return
-        silent = session.muted or session.skipping
-        if silent and type(reply) is Raw and self._call.argv[0].lower().endswith(b"subscribe"):
-            silent = False  # confirmations of subscriptions are pushes, and pushes are sent all the same
-        if not (silent or reply is NO_REPLY):
-            parts.append(self._encode(reply))
-        session.skipping = session.skip_next
-        session.skip_next = False
-        session.settle_mode()
-
-    def _encode(self, reply: object) -> bytes:
-        try:
-            return encode(reply, self._call.protocol)
-        except Exception as error:
-            log.error("a reply to client %d could not be encoded", self.session.id, exc_info=error)
-            return encode(INTERNAL)
-
     def _start(self, later: Later | Block, argv: Words) -> None:
         self._straight = False
         if type(later) is Block:
@@ -591,7 +549,7 @@ class Connection(asyncio.Protocol):
         self._flush()
         self._continue_later()
 
-    def _stop_waiting(self) -> None:
+    def stop_waiting(self) -> None:
         blocked = self.session.blocked
         if type(blocked) is Blocked:
             self._blocking.leave(blocked)
@@ -619,94 +577,13 @@ class Connection(asyncio.Protocol):
 
     # replies
 
-    def push(self, parts: list[bytes]) -> None:
-        """Replies that wait for nothing but those before them."""
-        if parts:
-            self.outbox.append(Burst(None, parts, [], 0, False))
-        self._flush()
-
-    def push_out(self, data: bytes) -> None:
-        held = self.session.held_pushes
-        if held is not None:
-            held.append(data)
-            return
-        pushes = self._pushes
-        if not pushes:
-            self.hub.push_later(self)
-        pushes.append(data)
-        self._push_bytes += len(data)
-        if self._push_bytes > self._state.push_hard_bytes:
-            self._cut_off()
-
-    def push_behind_replies(self, data: bytes) -> None:
-        if self.outbox:
-            self.outbox.append(Burst(None, [data], [], 0, False))
-        elif self.forwarder.unanswered:
-            self._behind_replies.append(data)
-        else:
-            self.push_out(data)
-
-    @property
-    def has_pushes(self) -> bool:
-        return bool(self._pushes or self._behind_replies)
-
     def _origin(self) -> bytes:
         return self._state.tracking.origin(self.session)
-
-    def write_pushes(self) -> None:
-        pushes = self._pushes
-        transport = self._transport
-        if not pushes or transport is None or self._mid_reply or not self.forwarder.between_replies:
-            return
-        data = pushes[0] if len(pushes) == 1 else b"".join(pushes)
-        pushes.clear()
-        self._push_bytes = 0
-        if self._closing:
-            return
-        self._stats.bytes_out += len(data)
-        transport.write(data)
-        if transport.get_write_buffer_size() > self._state.push_hard_bytes:
-            self._cut_off()
-
-    def _write(self, parts: list[bytes]) -> None:
-        if self._pushes:
-            self.write_pushes()
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._stats.bytes_out += len(data)
-        transport = self._transport
-        if transport is not None:
-            if self._state.output_limited:
-                self.check_output(len(data))
-                if self._closing:
-                    return
-            transport.write(data)
 
     def announce(self) -> None:
         """What this node's own part of a transaction leaves behind: the leader's part is committed."""
         if self._state.outgoing:
             self._announcements.after(None)
-
-    def pass_through(self, data: bytes) -> None:
-        """Replies of the leader, as they came. Pushes stay out of it: it may end in the middle of a reply."""
-        self._stats.bytes_out += len(data)
-        if self._transport is not None:
-            self._transport.write(data)
-            if self._state.output_limited:
-                self.check_output()
-
-    def _flush(self) -> None:
-        """Write what may go out."""
-        outbox = self.outbox
-        if outbox and outbox[0].ticket is None:
-            parts: list[bytes] = []
-            while outbox and outbox[0].ticket is None and not outbox[0].retry:
-                parts += outbox.popleft().parts
-            if parts:
-                self._write(parts)
-            if outbox and outbox[0].retry and all(burst.ticket is None for burst in outbox):
-                self._execute_again()
-        if self.session.closing and not outbox:
-            self._close()
 
     def release(self, ticket: Ticket) -> None:
         for burst in self.outbox:
@@ -754,7 +631,7 @@ class Connection(asyncio.Protocol):
         elif not self._reading:
             self._adjust_reading()
 
-    def _execute_again(self) -> None:
+    def execute_again(self) -> None:
         """The first burst is provably not in the log: put it and all replies behind it back into the backlog."""
         again: list[Words] = []
         for burst in self.outbox:
@@ -828,54 +705,6 @@ class Connection(asyncio.Protocol):
         self._soft_since = 0.0
         self.forwarder.resume()
         self._continue_later()
-
-    def output_bytes(self) -> int:
-        transport = self._transport
-        waiting = sum(len(part) for burst in self.outbox for part in burst.parts)
-        waiting += self._push_bytes
-        return waiting + (transport.get_write_buffer_size() if transport is not None else 0)
-
-    def check_output(self, more: int = 0) -> None:
-        """client-output-buffer-limit: cut off a client that does not read its replies; `more` bytes are to be sent."""
-        limits = self._state.output_limits
-        limit = limits.pubsub if self.session.subscriptions else limits.normal
-        held = self.output_bytes() + more
-        now = self.hub.loop.time()
-        over = 0 < limit.hard_bytes < held
-        if 0 < limit.soft_bytes < held:
-            self._soft_since = self._soft_since or now
-            over = over or now - self._soft_since >= limit.soft_seconds
-        else:
-            self._soft_since = 0.0
-        if over:
-            self._cut_off()
-
-    def _cut_off(self) -> None:
-        if not self._closing:
-            log.warning("client %d closed: it does not read its replies", self.session.id)
-            self._stats.output_limit_disconnections += 1
-            self.abort()
-
-    def close_after_replies(self) -> None:
-        self.session.closing = True
-        self._straight = False
-        self.backlog.clear()
-        if not self.outbox:
-            self._close()
-
-    def _close(self) -> None:
-        self._closing = True
-        self._straight = False
-        self._stop_waiting()
-        if self._transport is not None:
-            self._transport.close()
-
-    def abort(self) -> None:
-        self._closing = True
-        self._straight = False
-        self._stop_waiting()
-        if self._transport is not None:
-            self._transport.abort()
 
     def authentication_changed(self) -> None:
         self._parser.limited = not self.session.authenticated
