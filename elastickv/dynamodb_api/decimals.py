@@ -18,6 +18,7 @@ MIN_EXPONENT: Final = -130
 
 _NUMBER: Final = re.compile(r"([+-]?)([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?", re.ASCII)
 _INT32: Final = 1 << 31
+_INT64: Final = 1 << 63
 
 _EXACT: Final = Context(prec=600)
 """Wide enough for any sum of two numbers in range to be exact."""
@@ -48,8 +49,11 @@ def canonical(text: str) -> str:
         power = power.lstrip("+-").lstrip("0") or "0"
         if len(power) > 10 or int(power) >= _INT32:
             sentence = f"{NOT_A_NUMBER}: {text}"
-            raise ValueFault(sentence, sentence if not significant else UNDERFLOW if negative else OVERFLOW)
+            far = len(power) > 19 or int(power) >= _INT64 + negative
+            raise ValueFault(sentence, sentence if far else UNDERFLOW if negative else OVERFLOW)
         exponent += -int(power) if negative else int(power)
+        if not significant:
+            _check_range(1, exponent)  # zero, too, is held against the range: by the exponent that it is written with
         if significant and len(digits) + exponent >= _INT32:
             raise ValueFault(UNDERFLOW, OVERFLOW)
     if not significant:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from elastickv.dynamodb_api import records
 from elastickv.dynamodb_api.attributes import (
@@ -20,7 +20,7 @@ from elastickv.dynamodb_api.attributes import (
     value_size,
 )
 from elastickv.dynamodb_api.errors import ConditionalCheckFailedException, ValidationException
-from elastickv.dynamodb_api.expressions.nodes import AddAction, Condition, DeleteAction, RemoveAction, SetAction, Update
+from elastickv.dynamodb_api.expressions.nodes import Condition, DeleteAction, RemoveAction, Update
 from elastickv.dynamodb_api.expressions.paths import project
 from elastickv.dynamodb_api.expressions.resolve import Prepared
 from elastickv.dynamodb_api.expressions.update import WRONG_TYPE, apply_update
@@ -130,9 +130,8 @@ def update(
     *,
     return_item: bool = False,
     mismatch: str = WRONG_TYPE,
-    alone: bool = False,
 ) -> Change:
-    """`actions` None: the item need only exist afterwards. `alone`: an UpdateItem, whose size rule is stricter."""
+    """`actions` None: the item need only exist afterwards."""
     place = item_key(table, key)
     before, old = _look(view, place, holds, return_item)
     if before is None:
@@ -150,7 +149,7 @@ def update(
         heads = {str(action.path.steps[0]) for action in actions.actions}
         for name in heads:
             size += _attribute_size(new, name) - _attribute_size(old, name)
-        if size > MAX_ITEM_BYTES or (alone and _update_size(actions, new) > MAX_ITEM_BYTES):
+        if size > MAX_ITEM_BYTES:
             raise ValidationException(UPDATE_TOO_LARGE)
         check_updated(table, actions, new)
     found = old if before is not None else None
@@ -165,26 +164,6 @@ def _only_takes_away(update: Update) -> bool:
 def _attribute_size(item: Item, name: str) -> int:
     value = item.get(name)
     return 0 if value is None else text_bytes(name) + value_size(value)
-
-
-_UPDATE_COST: Final = 3
-_WRITE_COST: Final = 19
-_TAKE_COST: Final = 2
-
-
-def _update_size(update: Update, new: Item) -> int:
-    """What UpdateItem measures beside the finished item: the attributes that it writes, and a fixed cost for each
-    action. (Measured at AWS to the byte; for short keys it refuses items that PutItem would take.)"""
-    total = _UPDATE_COST
-    heads: set[str] = set()
-    for action in update.actions:
-        steps = action.path.steps
-        if isinstance(action, SetAction | AddAction):
-            total += _WRITE_COST + isinstance(steps[-1], int)
-            heads.add(str(steps[0]))
-        else:
-            total += _TAKE_COST
-    return total + sum(_attribute_size(new, name) for name in heads)
 
 
 def returned(mode: str, change: Change, update: Update | None) -> Any:

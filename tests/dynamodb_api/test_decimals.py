@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from elastickv.dynamodb_api import decimals
-from elastickv.dynamodb_api.errors import ValidationException
+from elastickv.dynamodb_api.errors import ValidationException, ValueFault
 
 
 @st.composite
@@ -54,7 +54,8 @@ def test_sortable_bytes_are_in_the_order_of_the_numbers(one: str, other: str) ->
     [
         ("0042.1200", "42.12"),
         ("-0", "0"),
-        ("0e1000", "0"),
+        ("0e125", "0"),
+        ("0.00e-128", "0"),
         ("+3", "3"),
         (".123", "0.123"),
         ("1.", "1"),
@@ -80,6 +81,8 @@ def test_notations(text: str, canonical: str) -> None:
         ("1e126", decimals.OVERFLOW),
         ("-1e126", decimals.OVERFLOW),
         ("1e-131", decimals.UNDERFLOW),
+        ("0e126", decimals.OVERFLOW),
+        ("-0e-131", decimals.UNDERFLOW),
         ("1" * 39, decimals.TOO_PRECISE),
         ("-1.23456789012345678901234567890123456789", decimals.TOO_PRECISE),
     ],
@@ -88,6 +91,23 @@ def test_what_is_no_number(text: str, sentence: str) -> None:
     with pytest.raises(ValidationException) as caught:
         decimals.canonical(text)
     assert caught.value.message == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("1e2147483648", decimals.OVERFLOW),
+        ("0e-2147483648", decimals.UNDERFLOW),
+        ("1e9223372036854775807", decimals.OVERFLOW),
+        ("1e-9223372036854775808", decimals.UNDERFLOW),
+        ("1e9223372036854775808", "The parameter cannot be converted to a numeric value: 1e9223372036854775808"),
+        ("1e" + "9" * 5000, "The parameter cannot be converted to a numeric value: 1e" + "9" * 5000),
+    ],
+)
+def test_far_exponents_in_the_newer_words(text: str, sentence: str) -> None:
+    with pytest.raises(ValueFault) as caught:
+        decimals.canonical(text)
+    assert caught.value.current == sentence
 
 
 @pytest.mark.parametrize(

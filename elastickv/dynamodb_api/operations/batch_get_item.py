@@ -52,8 +52,8 @@ class _Blocks(MapOf):
 @operation(
     "BatchGetItem",
     shape=Shape(
-        ReturnConsumedCapacity=RETURN_CONSUMED_CAPACITY,
         RequestItems=required(_Blocks(_BLOCK, keys=NEW_TABLE_NAME)),
+        ReturnConsumedCapacity=RETURN_CONSUMED_CAPACITY,
     ),
     write=False,
 )

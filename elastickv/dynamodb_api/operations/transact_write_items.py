@@ -67,9 +67,9 @@ _ACTIONS: Final = {
 @operation(
     "TransactWriteItems",
     shape=Shape(
+        ClientRequestToken=String(min=1, max=36),
         ReturnConsumedCapacity=RETURN_CONSUMED_CAPACITY,
         ReturnItemCollectionMetrics=RETURN_ITEM_COLLECTION_METRICS,
-        ClientRequestToken=String(min=1, max=36),
         TransactItems=required(ListOf(Struct("TransactWriteItem", **_ACTIONS), min=1, max=transactions.MAX_ACTIONS)),
     ),
 )

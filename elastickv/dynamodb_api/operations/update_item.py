@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from elastickv.dynamodb_api import schema, tables, writes
-from elastickv.dynamodb_api.attributes import Value, check_item, check_name
-from elastickv.dynamodb_api.errors import enveloped
+from elastickv.dynamodb_api.attributes import MAX_ITEM_BYTES, UPDATE_TOO_LARGE, Value, check_item, check_name
+from elastickv.dynamodb_api.errors import ValidationException, enveloped
 from elastickv.dynamodb_api.expressions import legacy
+from elastickv.dynamodb_api.expressions.charge import charge
 from elastickv.dynamodb_api.expressions.nodes import Update
 from elastickv.dynamodb_api.expressions.update import LEGACY_MISMATCH, WRONG_TYPE
 from elastickv.dynamodb_api.item_shapes import (
@@ -47,8 +48,8 @@ from elastickv.dynamodb_api.writes import Holds
         TableName=required(TABLE_NAME),
         ReturnItemCollectionMetrics=RETURN_ITEM_COLLECTION_METRICS,
         ReturnValues=RETURN_VALUES,
-        Key=required(ITEM),
         ConditionalOperator=CONDITIONAL_OPERATOR,
+        Key=required(ITEM),
         Expected=EXPECTED,
         AttributeUpdates=MapOf(
             Struct("AttributeValueUpdate", Action=String(enum=("ADD", "DELETE", "PUT")), Value=ATTRIBUTE_VALUE)
@@ -72,6 +73,10 @@ def update_item(call: Call) -> dict[str, Any]:
     if actions is not None:
         schema.check_update(table, actions, values)
     schema.check_nested_keys(table, nested_heads)
+    if "UpdateExpression" in request:
+        assert actions is not None
+        if charge(actions, values) > MAX_ITEM_BYTES:
+            raise ValidationException(UPDATE_TOO_LARGE)
 
     def write() -> dict[str, Any]:
         change = writes.update(
@@ -83,7 +88,6 @@ def update_item(call: Call) -> dict[str, Any]:
             holds,
             return_item=returns_item(request),
             mismatch=LEGACY_MISMATCH if "AttributeUpdates" in request else WRONG_TYPE,
-            alone=True,
         )
         answer: dict[str, Any] = {}
         attributes = writes.returned(request.get("ReturnValues", "NONE"), change, actions)

@@ -123,7 +123,6 @@ def execute(view: View, planned: Plan, *, return_item: bool = False) -> writes.C
             statement.values,
             planned.holds,
             return_item=return_item,
-            alone=True,
         )
     if isinstance(statement, Delete):
         return writes.delete(view, table, planned.key, planned.holds, return_item=return_item)

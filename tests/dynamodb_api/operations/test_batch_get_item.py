@@ -18,6 +18,13 @@ def keys(*numbers: int) -> list[dict[str, Any]]:
     return [{"pk": S(f"k{number}")} for number in numbers]
 
 
+def test_names_of_tables_are_told_first(store: DynamoStore) -> None:
+    message = store.refuse("BatchGetItem", RequestItems={"no!": {"Keys": keys(0)}}, ReturnConsumedCapacity="BOGUS")
+    quoted = '{"no!":{"Keys":[{"pk":{"S":"k0"}}]}}'
+    assert message.startswith(f"ValidationException: 2 validation errors detected: Value '{quoted}' at 'requestItems' ")
+    assert message.endswith("enum value set: [INDEXES, TOTAL, NONE]")
+
+
 def test_items_of_several_tables(store: DynamoStore) -> None:
     answer = store.call(
         "BatchGetItem",

@@ -225,6 +225,12 @@ def test_tokens_have_36_characters(store: DynamoStore) -> None:
     assert "clientRequestToken" in refuse(store, put("a"), ClientRequestToken="x" * 37)
 
 
+def test_a_token_that_is_too_long_is_told_first(store: DynamoStore) -> None:
+    message = refuse(store, put("a"), ClientRequestToken="x" * 37, ReturnConsumedCapacity="BOGUS")
+    assert message.startswith("2 validation errors detected: Value 'xxx")
+    assert message.endswith("enum value set: [INDEXES, TOTAL, NONE]")
+
+
 def test_collections(store: DynamoStore) -> None:
     item = {"pk": S("p"), "sk": S("1")}
     answer = run(store, {"Put": {"TableName": "full", "Item": item}}, ReturnItemCollectionMetrics="SIZE")
