@@ -7,14 +7,9 @@ coral framework's own serialization errors and cancelled transactions say `Messa
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, ClassVar, Final, ParamSpec, TypeVar
+from typing import Any, ClassVar, Final
 
 from elastickv.errors import Fault, KvError
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 _SERVICE: Final = "com.amazonaws.dynamodb.v20120810#"
 _CORAL: Final = "com.amazon.coral.service#"
@@ -57,47 +52,14 @@ class ValidationException(ApiError):
 
 
 class ValueFault(ValidationException):
-    """A value that is none. AWS judges values in two layers with words of their own: BatchWriteItem, transactions and
-    Scan in the older one (`message`), all other operations on items in the newer one (`current`)."""
+    """A value that is none, in the words of the older layer (`message`) and of the newer one (`current`); see
+    `layers`."""
 
     type_name = "ValidationException"
 
     def __init__(self, message: str, current: str) -> None:
         super().__init__(message)
         self.current = current
-
-
-ENVELOPE: Final = "1 validation error detected: "
-"""PutItem, UpdateItem and DeleteItem put it before what is wrong with the request as such, for which nobody has to look
-at the table. (As of October 2026, in all regions that were asked: github.com/paritysuite/dynamodb-conformance.)"""
-
-
-def current_words(work: Callable[P, R]) -> Callable[P, R]:
-    """The function, with the newer words for values that are none."""
-
-    @wraps(work)
-    def worded(*arguments: P.args, **options: P.kwargs) -> R:
-        try:
-            return work(*arguments, **options)
-        except ValueFault as fault:
-            raise ValidationException(fault.current) from None
-
-    return worded
-
-
-def enveloped(work: Callable[P, R]) -> Callable[P, R]:
-    """The same, in the envelope."""
-
-    @wraps(work)
-    def worded(*arguments: P.args, **options: P.kwargs) -> R:
-        try:
-            return work(*arguments, **options)
-        except ValueFault as fault:
-            raise ValidationException(ENVELOPE + fault.current) from None
-        except ValidationException as error:
-            raise ValidationException(ENVELOPE + error.message) from None
-
-    return worded
 
 
 class SerializationException(ApiError):

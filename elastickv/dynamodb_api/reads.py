@@ -12,10 +12,11 @@ from typing import Any, Final
 from elastickv.dynamodb_api import item_keys, records
 from elastickv.dynamodb_api.attributes import INVALID, Item, Key, Value, check, item_size
 from elastickv.dynamodb_api.capacity import Consumed, read_units, wanted
-from elastickv.dynamodb_api.errors import ENVELOPE, ValidationException
+from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.expressions.nodes import Path
 from elastickv.dynamodb_api.expressions.paths import project
 from elastickv.dynamodb_api.items import entry_key, item_key, projected_names
+from elastickv.dynamodb_api.layers import ENVELOPE
 from elastickv.dynamodb_api.schema import MISMATCH, check_key, check_key_value
 from elastickv.dynamodb_api.tables import Index, KeyAttribute, Table
 from elastickv.dynamodb_api.walks import NO_TAIL, SortOf, walk

@@ -490,9 +490,13 @@ class Shape(Struct):
         errors: list[str] = []
         self.check(request, "", errors)
         if errors:
-            plural = "s" if len(errors) > 1 else ""
-            raise ValidationException(f"{len(errors)} validation error{plural} detected: {'; '.join(errors)}")
+            raise self.refusal(request, errors)
         return request
+
+    def refusal(self, request: dict[str, Any], errors: list[str]) -> ValidationException:
+        """What is said of a request that does not meet its constraints."""
+        plural = "s" if len(errors) > 1 else ""
+        return ValidationException(f"{len(errors)} validation error{plural} detected: {'; '.join(errors)}")
 
 
 _MAX_GOOD: Final = 1024

@@ -118,15 +118,18 @@ def filter_condition(
     return _joined(conditions(filters), conditional_operator)
 
 
-def check_conditional_operator(operator: str | None, conditions: Mapping[str, Any] | None) -> None:
-    """ConditionalOperator joins two or more conditions; without them it is refused."""
+def check_conditional_operator(
+    operator: str | None, conditions: Mapping[str, Any] | None, *, current: bool = False
+) -> None:
+    """ConditionalOperator joins two or more conditions; without them it is refused. `current`: in the newer words."""
     if operator is None:
         return
+    invalid = "" if current else INVALID
     if not conditions:
-        raise ValidationException(f"{INVALID}ConditionalOperator cannot be used without Filter or Expected")
+        raise ValidationException(f"{invalid}ConditionalOperator cannot be used without Filter or Expected")
     if len(conditions) < 2:
         raise ValidationException(
-            f"{INVALID}ConditionalOperator can only be used when Filter or Expected has two or more elements"
+            f"{invalid}ConditionalOperator can only be used when Filter or Expected has two or more elements"
         )
 
 

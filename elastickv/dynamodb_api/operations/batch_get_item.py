@@ -9,9 +9,10 @@ import orjson
 from elastickv.dynamodb_api import records, schema, tables
 from elastickv.dynamodb_api.attributes import check_item
 from elastickv.dynamodb_api.capacity import Consumed, read_units, wanted
-from elastickv.dynamodb_api.errors import ENVELOPE, ValidationException, current_words
+from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.item_shapes import ATTRIBUTES_TO_GET
 from elastickv.dynamodb_api.items import item_key
+from elastickv.dynamodb_api.layers import ENVELOPE, current_words
 from elastickv.dynamodb_api.parameters import check_styles
 from elastickv.dynamodb_api.projections import Projection
 from elastickv.dynamodb_api.registry import Call, operation

@@ -7,17 +7,19 @@ from typing import Any, Final
 
 from elastickv.dynamodb_api import items, records, schema, tables, writes
 from elastickv.dynamodb_api.attributes import MAX_ITEM_BYTES, TOO_LARGE, check_item
-from elastickv.dynamodb_api.errors import ValidationException, enveloped
+from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.item_shapes import (
     CONDITIONAL_OPERATOR,
     EXPECTED,
     ON_CONDITION_FAILURE,
     RETURN_VALUES,
+    WriteShape,
     expected_of,
     expression_of,
     returns_item,
     written,
 )
+from elastickv.dynamodb_api.layers import enveloped
 from elastickv.dynamodb_api.parameters import Expressions, check_styles
 from elastickv.dynamodb_api.registry import Call, operation
 from elastickv.dynamodb_api.shapes import (
@@ -27,7 +29,6 @@ from elastickv.dynamodb_api.shapes import (
     RETURN_ITEM_COLLECTION_METRICS,
     TABLE_NAME,
     VALUES,
-    Shape,
     String,
     required,
 )
@@ -36,7 +37,7 @@ from elastickv.dynamodb_api.writes import Holds
 
 @operation(
     "PutItem",
-    shape=Shape(
+    shape=WriteShape(
         ReturnConsumedCapacity=RETURN_CONSUMED_CAPACITY,
         TableName=required(TABLE_NAME),
         Item=required(ITEM),

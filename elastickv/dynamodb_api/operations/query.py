@@ -6,11 +6,12 @@ from typing import Any
 
 from elastickv.dynamodb_api import key_conditions, schema, tables
 from elastickv.dynamodb_api.attributes import Key
-from elastickv.dynamodb_api.errors import ValidationException, current_words
+from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.expressions import legacy
 from elastickv.dynamodb_api.expressions.nodes import Path
-from elastickv.dynamodb_api.item_shapes import ATTRIBUTES_TO_GET, CONDITIONAL_OPERATOR, CONDITIONS, SELECT
+from elastickv.dynamodb_api.item_shapes import ATTRIBUTES_TO_GET, CONDITIONAL_OPERATOR, CONDITIONS, SELECT, QueryShape
 from elastickv.dynamodb_api.key_conditions import KeyConditions, key_range, same_partition, sort_test
+from elastickv.dynamodb_api.layers import current_words
 from elastickv.dynamodb_api.parameters import Expressions, check_attributes_to_get, check_styles
 from elastickv.dynamodb_api.reads import (
     BAD_START,
@@ -32,7 +33,6 @@ from elastickv.dynamodb_api.shapes import (
     VALUES,
     Boolean,
     Integer,
-    Shape,
     String,
     required,
 )
@@ -41,7 +41,7 @@ from elastickv.dynamodb_api.writes import condition_of
 
 @operation(
     "Query",
-    shape=Shape(
+    shape=QueryShape(
         Select=SELECT,
         IndexName=NAME,
         ReturnConsumedCapacity=RETURN_CONSUMED_CAPACITY,
@@ -77,7 +77,7 @@ def query(call: Call) -> dict[str, Any]:
         ("AttributesToGet", "QueryFilter", "ConditionalOperator", "KeyConditions"),
     )
     old_filter = request.get("QueryFilter")
-    legacy.check_conditional_operator(request.get("ConditionalOperator"), old_filter)
+    legacy.check_conditional_operator(request.get("ConditionalOperator"), old_filter, current=True)
     condition = legacy.filter_condition(old_filter or {}, request.get("ConditionalOperator"))
     names = request.get("AttributesToGet")
     check_attributes_to_get(names)

@@ -7,7 +7,7 @@ from typing import Any
 
 from elastickv.dynamodb_api import schema, tables, writes
 from elastickv.dynamodb_api.attributes import MAX_ITEM_BYTES, UPDATE_TOO_LARGE, Value, check_item, check_name
-from elastickv.dynamodb_api.errors import ValidationException, enveloped
+from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.expressions import legacy
 from elastickv.dynamodb_api.expressions.charge import charge
 from elastickv.dynamodb_api.expressions.nodes import Update
@@ -17,11 +17,13 @@ from elastickv.dynamodb_api.item_shapes import (
     EXPECTED,
     ON_CONDITION_FAILURE,
     RETURN_VALUES,
+    WriteShape,
     expected_of,
     expression_of,
     returns_item,
     written,
 )
+from elastickv.dynamodb_api.layers import enveloped
 from elastickv.dynamodb_api.parameters import Expressions, check_styles
 from elastickv.dynamodb_api.registry import Call, operation
 from elastickv.dynamodb_api.shapes import (
@@ -33,7 +35,6 @@ from elastickv.dynamodb_api.shapes import (
     TABLE_NAME,
     VALUES,
     MapOf,
-    Shape,
     String,
     Struct,
     required,
@@ -43,7 +44,8 @@ from elastickv.dynamodb_api.writes import Holds
 
 @operation(
     "UpdateItem",
-    shape=Shape(
+    shape=WriteShape(
+        one_by_one=True,
         ReturnConsumedCapacity=RETURN_CONSUMED_CAPACITY,
         TableName=required(TABLE_NAME),
         ReturnItemCollectionMetrics=RETURN_ITEM_COLLECTION_METRICS,
