@@ -8,7 +8,7 @@ from elastickv.dynamodb_api.capacity import Consumed, read_units, wanted
 from elastickv.dynamodb_api.errors import ApiError, ValidationException
 from elastickv.dynamodb_api.item_shapes import ON_CONDITION_FAILURE
 from elastickv.dynamodb_api.operations.execute_statement import PARAMETERS, STATEMENT
-from elastickv.dynamodb_api.partiql.parser import parse
+from elastickv.dynamodb_api.partiql.parser import check_parameters, parse
 from elastickv.dynamodb_api.partiql.reading import one_row
 from elastickv.dynamodb_api.partiql.statements import Exists, Select
 from elastickv.dynamodb_api.partiql.writing import execute, plan, returned
@@ -63,7 +63,9 @@ def _one(call: Call, request: dict[str, Any], consumed: dict[str, Consumed]) -> 
     response: dict[str, Any] = {}
     view.begin()
     try:
-        statement = parse(request["Statement"], request.get("Parameters", ()))
+        parameters = request.get("Parameters", ())
+        check_parameters(parameters)
+        statement = parse(request["Statement"], parameters)
         if isinstance(statement, Exists):
             raise ValidationException("EXISTS is only supported within transactions.")
         if isinstance(statement, Select):

@@ -6,7 +6,7 @@ from typing import Any
 
 from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.item_shapes import ON_CONDITION_FAILURE, returns_item, written
-from elastickv.dynamodb_api.partiql.parser import parse
+from elastickv.dynamodb_api.partiql.parser import check_parameters, parse
 from elastickv.dynamodb_api.partiql.reading import Reading
 from elastickv.dynamodb_api.partiql.statements import Exists, Select
 from elastickv.dynamodb_api.partiql.writing import execute, plan, returned
@@ -41,7 +41,9 @@ PARAMETERS = ListOf(ATTRIBUTE_VALUE, min=1)
 def execute_statement(call: Call) -> dict[str, Any]:
     """Run one PartiQL statement: SELECT, INSERT, UPDATE or DELETE."""
     request = call.request
-    statement = parse(request["Statement"], request.get("Parameters", ()))
+    parameters = request.get("Parameters", ())
+    check_parameters(parameters)
+    statement = parse(request["Statement"], parameters)
     if isinstance(statement, Select):
         return Reading(call.view, statement, request).read()
     if isinstance(statement, Exists):

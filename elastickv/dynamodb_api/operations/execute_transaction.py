@@ -14,7 +14,7 @@ from elastickv.dynamodb_api.errors import (
 )
 from elastickv.dynamodb_api.item_shapes import ON_CONDITION_FAILURE, returns_item
 from elastickv.dynamodb_api.operations.execute_statement import PARAMETERS, STATEMENT
-from elastickv.dynamodb_api.partiql.parser import parse
+from elastickv.dynamodb_api.partiql.parser import check_parameters, parse
 from elastickv.dynamodb_api.partiql.reading import one_row
 from elastickv.dynamodb_api.partiql.statements import Change, Delete, Exists, Insert, Select, Statement
 from elastickv.dynamodb_api.partiql.writing import Plan, execute, plan
@@ -49,6 +49,8 @@ def execute_transaction(call: Call) -> dict[str, Any]:
     requests: list[Request] = call.request["TransactStatements"]
     token = call.request.get("ClientRequestToken")
     digest = transactions.fingerprint(list(requests)) if token is not None else b""
+    for request in requests:
+        check_parameters(request.get("Parameters", ()))
     statements = [_parsed(number, request) for number, request in enumerate(requests)]
     reads = [one for one in statements if isinstance(one, Select)]
     if reads and len(reads) < len(statements):
@@ -126,7 +128,7 @@ def _write(call: Call, requests: list[Request], plans: list[Plan]) -> dict[str, 
         cost.write(table, old, change.old_size, change.new, change.new_size)
     if any(reason["Code"] != "None" for reason in reasons):
         raise TransactionCanceledException(reasons)
-    return _answer(call, [{} for _ in plans], consumed)
+    return _answer(call, [], consumed)
 
 
 def _repeated(call: Call, plans: list[Plan]) -> dict[str, Any]:
@@ -136,10 +138,11 @@ def _repeated(call: Call, plans: list[Plan]) -> dict[str, Any]:
         record = call.view.get(planned.place)
         cost = consumed.setdefault(planned.table.name, Consumed(planned.table.name, transaction=True))
         cost.read(2 * read_units(records.size(record) if record is not None else 0, True))
-    return _answer(call, [{} for _ in plans], consumed)
+    return _answer(call, [], consumed)
 
 
 def _answer(call: Call, responses: list[dict[str, Any]], consumed: dict[str, Consumed]) -> dict[str, Any]:
+    """`responses`: one for each read; writes have none."""
     answer: dict[str, Any] = {"Responses": responses}
     mode = wanted(call.request)
     if mode:

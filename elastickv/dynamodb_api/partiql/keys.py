@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from elastickv.dynamodb_api.attributes import INVALID, Key, Value
+from elastickv.dynamodb_api.attributes import Key, Value, equal
 from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.expressions.nodes import (
     Between,
@@ -28,8 +28,6 @@ from elastickv.dynamodb_api.tables import KeyAttribute
 
 _OPERATORS: Final = {"=": "EQ", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE"}
 _MIRRORED: Final = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-MAX_IN: Final = 50
-"""Partition keys in one IN."""
 
 
 def conjuncts(where: Condition | None) -> list[Condition]:
@@ -42,22 +40,35 @@ def conjuncts(where: Condition | None) -> list[Condition]:
 
 
 def item_key(
-    where: Condition | None, keys: Sequence[KeyAttribute], values: Values
+    where: Condition | None, keys: Sequence[KeyAttribute], values: Values, *, one_of: bool = False
 ) -> tuple[Key, list[Condition]] | None:
     """The primary key that the clause names by equality, and the rest of the clause; None when it does not name all of
-    it."""
+    it. What says the same once more is no rest. `one_of`: an IN of one value is an equality as well."""
     rest: list[Condition] = []
     found: Key = {}
     names = {attribute.name for attribute in keys}
     for part in conjuncts(where):
+        if one_of and isinstance(part, In) and len(part.options) == 1:
+            part = Comparison("=", part.operand, part.options[0])
         named = _equality(part, values)
-        if named is not None and named[0] in names and named[0] not in found:
+        if named is None or named[0] not in names:
+            rest.append(part)
+        elif named[0] not in found:
             found[named[0]] = named[1]
-        else:
+        elif not equal(found[named[0]], named[1]):
             rest.append(part)
     if len(found) < len(keys):
         return None
     return {attribute.name: found[attribute.name] for attribute in keys}, rest
+
+
+def contradicted(rest: Sequence[Condition], key: Key, values: Values) -> str | None:
+    """An attribute of the key for which the rest of the clause names another value."""
+    for part in rest:
+        named = _equality(part, values)
+        if named is not None and named[0] in key:
+            return named[0]
+    return None
 
 
 def _equality(part: Condition, values: Values) -> tuple[str, Value] | None:
@@ -102,10 +113,6 @@ def partitions(where: Condition | None, attribute: KeyAttribute, values: Values)
             options = [values[one.name] for one in part.options if isinstance(one, ValueRef)]
             if len(options) < len(part.options):
                 continue
-            if len(options) > MAX_IN:
-                raise ValidationException(
-                    f"The IN operator is provided with too many operands; number of operands: {len(options)}"
-                )
             return _checked(options, attribute)
     return None
 
@@ -113,11 +120,17 @@ def partitions(where: Condition | None, attribute: KeyAttribute, values: Values)
 def _checked(options: list[Value], attribute: KeyAttribute) -> list[Value]:
     distinct: list[Value] = []
     for value in options:
-        if attribute.type not in value:
-            raise ValidationException(f"{INVALID}Condition parameter type does not match schema type")
+        check_type(value, attribute)
         if value not in distinct:
             distinct.append(value)
     return distinct
+
+
+def check_type(value: Value, attribute: KeyAttribute) -> None:
+    if attribute.type not in value:
+        raise ValidationException(
+            f"Key attribute's data type should match its data type in table's schema: Key {attribute.name}"
+        )
 
 
 def sort_condition(where: Condition | None, attribute: KeyAttribute, values: Values) -> KeyCondition | None:
@@ -126,8 +139,8 @@ def sort_condition(where: Condition | None, attribute: KeyAttribute, values: Val
         found = key_condition(part, values)
         if found is not None and found[0] == attribute.name:
             condition = found[1]
-            if any(attribute.type not in value for value in condition.values):
-                raise ValidationException(f"{INVALID}Condition parameter type does not match schema type")
+            for value in condition.values:
+                check_type(value, attribute)
             return condition
     return None
 

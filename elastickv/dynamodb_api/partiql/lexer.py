@@ -7,11 +7,14 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from elastickv.dynamodb_api.errors import ValidationException
+from elastickv.dynamodb_api.partiql.words import KEYWORDS
 
 
 class Kind(Enum):
     WORD = auto()
-    """A keyword, function or attribute name without quotes."""
+    """A function or attribute name without quotes."""
+    KEYWORD = auto()
+    """A word that is none of these unless it is in quotes."""
     QUOTED = auto()
     """A name in double quotes."""
     TEXT = auto()
@@ -26,25 +29,30 @@ class Token(NamedTuple):
     kind: Kind
     text: str
     """Without its quotes; of a word as written."""
+    start: int
+    end: int
+    """Where it stands in the statement, in characters, with its quotes."""
 
     def is_word(self, word: str) -> bool:
         """Keywords have no case."""
-        return self.kind is Kind.WORD and self.text.upper() == word
+        return self.kind in (Kind.WORD, Kind.KEYWORD) and self.text.upper() == word
 
     def is_sign(self, sign: str) -> bool:
         return self.kind is Kind.SIGN and self.text == sign
 
 
 _TOKEN: Final = re.compile(
-    r"\s*(?:--[^\n]*\s*)*(?:"
+    r"(?:\s+|--[^\n]*|/\*.*?\*/)*(?:"
     r"(?P<WORD>[A-Za-z_$][A-Za-z0-9_$]*)"
     r'|"(?P<QUOTED>(?:[^"]|"")*)"'
     r"|'(?P<TEXT>(?:[^']|'')*)'"
     r"|(?P<NUMBER>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-    r"|(?P<SIGN><<|>>|<>|!=|<=|>=|[=<>()\[\]{}.,:?*+;-])"
+    r"|(?P<SIGN><<|>>|<>|!=|<=|>=|(?!/\*)[=<>()\[\]{}.,:?*/%+;-])"
     r"|(?P<END>$)"
-    r")"
+    r")",
+    re.DOTALL,
 )
+_INT32: Final = 1 << 31
 
 
 def not_well_formed(detail: str) -> ValidationException:
@@ -52,22 +60,38 @@ def not_well_formed(detail: str) -> ValidationException:
 
 
 def tokens_of(text: str) -> list[Token]:
-    """All tokens, then END. ValidationException for what is none, such as a quote without its end."""
+    """All tokens, then END. ValidationException, with no word on what is wrong, for what is none: a sign that means
+    nothing, a comment or a quote without its end, a number whose exponent is beyond 32 bits."""
     tokens: list[Token] = []
     at = 0
     while True:
         match = _TOKEN.match(text, at)
         if match is None:
-            raise not_well_formed("Unexpected token")
+            raise not_well_formed("")
         name = match.lastgroup
         assert name is not None
         kind = Kind[name]
         found = match[name]
-        if kind is Kind.QUOTED:
-            found = found.replace('""', '"')
-        elif kind is Kind.TEXT:
-            found = found.replace("''", "'")
-        tokens.append(Token(kind, found))
+        start, at = match.span(name)
+        if kind is Kind.WORD and found.lower() in KEYWORDS:
+            kind = Kind.KEYWORD
+        elif kind is Kind.NUMBER:
+            _check_scale(found)
+        elif kind in (Kind.QUOTED, Kind.TEXT):
+            start, at = start - 1, at + 1
+            quote = text[start]
+            found = found.replace(quote * 2, quote)
+        tokens.append(Token(kind, found, start, at))
         if kind is Kind.END:
             return tokens
-        at = match.end()
+
+
+def _check_scale(number: str) -> None:
+    """Exponent and scale (places behind the point less the exponent) are those of Java's BigDecimal."""
+    mantissa, _, exponent = number.lower().partition("e")
+    if not exponent:
+        return
+    power = int(exponent)
+    scale = len(mantissa.partition(".")[2]) - power
+    if not -_INT32 <= power < _INT32 or not -_INT32 <= scale < _INT32:
+        raise not_well_formed("")

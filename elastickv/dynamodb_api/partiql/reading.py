@@ -23,7 +23,7 @@ from elastickv.dynamodb_api.expressions.paths import lookup
 from elastickv.dynamodb_api.expressions.resolve import judged_condition
 from elastickv.dynamodb_api.items import item_key
 from elastickv.dynamodb_api.key_conditions import KeyRange, key_range
-from elastickv.dynamodb_api.partiql import keys
+from elastickv.dynamodb_api.partiql import branches, keys
 from elastickv.dynamodb_api.partiql.statements import Select
 from elastickv.dynamodb_api.reads import Page, Source, check_projected, check_start_piece, check_start_table_key
 from elastickv.dynamodb_api.shapes import ITEM
@@ -61,6 +61,7 @@ class Reading:
             self.holds = lambda item: test(item, values)
         self.table = tables.table(view, statement.table)
         self.source = _source(view, self.table, statement, request)
+        branches.check(statement.where, self.source.keys, statement.values)
         self.partitions = keys.partitions(statement.where, self.source.keys[0], statement.values)
         self.reverse = self._order()
         self._check_shown()
@@ -188,25 +189,26 @@ class Row:
     size: int
     """Bytes of the item; 0 when it is not there."""
     shown: Any
-    """The item as SELECT shows it; None when it is not there or not meant."""
+    """The item as SELECT shows it; None when it is not there."""
 
 
 def one_row(view: View, statement: Select, missing: str) -> Row:
-    """A SELECT in a batch or transaction; `missing` is what is said when it does not name the whole primary key."""
+    """A SELECT in a batch or transaction; `missing` is what is said when it does not name the whole primary key, or
+    asks for anything else."""
     if statement.where is None:
         raise ValidationException(missing)
-    test = judged_condition(statement.where, statement.values)
+    judged_condition(statement.where, statement.values)
     table = tables.table(view, statement.table)
-    found = None if statement.index else keys.item_key(statement.where, table.keys, statement.values)
-    if found is None:
+    if statement.index:
+        raise ValidationException(missing)
+    branches.check(statement.where, table.keys, statement.values, typed=False)
+    found = keys.item_key(statement.where, table.keys, statement.values, one_of=True)
+    if found is None or found[1]:
         raise ValidationException(missing)
     schema.check_key(table, found[0])
     place = item_key(table, found[0])
     record = view.get(place)
     if record is None:
         return Row(table, place, 0, None)
-    row = Row(table, place, records.size(record), None)
-    item = records.decode(record)
-    if test(item, statement.values):
-        row.shown = records.fragment(record) if statement.paths is None else named(item, statement.paths)
-    return row
+    shown = records.fragment(record) if statement.paths is None else named(records.decode(record), statement.paths)
+    return Row(table, place, records.size(record), shown)

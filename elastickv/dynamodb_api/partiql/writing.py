@@ -26,6 +26,7 @@ from elastickv.kv.view import View
 Writing = Insert | Change | Delete | Exists
 
 NO_KEY: Final = "Where clause does not contain a mandatory equality on all key attributes"
+NO_CONDITION: Final = "EXISTS() must contain a single item read with additional condition"
 
 
 @dataclass(slots=True)
@@ -65,9 +66,18 @@ def plan(view: View, statement: Writing) -> Plan:
         judge_update(statement.update, values)
     table = tables.table(view, statement.table)
     named = keys.item_key(where, table.keys, values)
-    if named is None:
+    if isinstance(statement, Exists):
+        if named is None or not named[1]:
+            raise ValidationException(NO_CONDITION)
+    elif named is None:
         raise ValidationException(NO_KEY)
     key, rest = named
+    if not isinstance(statement, Exists):
+        name = keys.contradicted(rest, key, values)
+        if name is not None:
+            raise ValidationException(
+                f"Multiple conditions on same key {name}. Only single item Update/Insert/Delete are supported"
+            )
     schema.check_key(table, key)
     if isinstance(statement, Change):
         schema.check_update(table, statement.update, values)

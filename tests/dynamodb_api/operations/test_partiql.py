@@ -103,6 +103,36 @@ def test_insert_select_update_delete(sql: Sql) -> None:
     assert sql("SELECT * FROM abc WHERE a = 'one'") == []
 
 
+def test_an_update_that_says_from_first(sql: Sql) -> None:
+    sql("INSERT INTO abc VALUE {'a': 'k', 'n': 1, 'm': 2}")
+    assert sql("FROM abc WHERE a = ? AND n = 1 SET n = 3 REMOVE m RETURNING ALL NEW *", {"S": "k"}) == [
+        {"a": {"S": "k"}, "n": {"N": "3"}}
+    ]
+    assert sql.refused("FROM abc WHERE a = 'k' AND n = 1 SET n = 4")[0] == "ConditionalCheckFailedException"
+    assert sql.refused("FROM abc WHERE a = 'nobody' SET n = 4")[0] == "ConditionalCheckFailedException"
+    transact(sql, "FROM abc WHERE a = 'k' SET n = 5")
+    assert "Error" not in batch(sql, "FROM abc WHERE a = 'k' SET n = n + 1")["Responses"][0]
+    assert sql("SELECT * FROM abc") == [{"a": {"S": "k"}, "n": {"N": "6"}}]
+    for statement in ("FROM abc SET n = 1", "FROM abc WHERE n = 6 REMOVE n"):
+        assert sql.refused(statement)[1] == "Where clause does not contain a mandatory equality on all key attributes"
+    assert sql.refused("FROM absent WHERE a = 'k' SET n = 1")[0] == "ResourceNotFoundException"
+
+
+def test_set_functions_on_what_is_not_there_or_no_set(sql: Sql) -> None:
+    sql("INSERT INTO abc VALUE {'a': 'k', 's': <<'x'>>, 'n': 1}")
+    sql("UPDATE abc SET t = set_add(t, <<'y'>>) SET s = SET_DELETE(s, <<'x', 'z'>>) WHERE a = 'k'")
+    assert sql("SELECT * FROM abc") == [{"a": {"S": "k"}, "t": {"SS": ["y"]}, "n": {"N": "1"}}]
+    sql("UPDATE abc SET s = set_delete(s, <<'x'>>) WHERE a = 'k'")
+    assert len(sql("SELECT * FROM abc WHERE s IS MISSING")) == 1
+    for change in ("t = set_add(t, <<1>>)", "n = set_add(n, <<1>>)", "t = set_delete(t, <<1>>)"):
+        assert sql.refused(f"UPDATE abc SET {change} WHERE a = 'k'") == (
+            "ValidationException",
+            "An operand in the update expression has an incorrect data type",
+        )
+    refused = sql.refused("UPDATE abc SET s = set_add(s, <<1>>) WHERE a = 'nobody'")
+    assert refused[0] == "ConditionalCheckFailedException"
+
+
 def test_sets_and_lists_change(sql: Sql) -> None:
     sql("INSERT INTO abc VALUE {'a': 'k', 's': <<1, 2>>, 'l': ['x']}")
     sql("UPDATE abc SET s = set_add(s, <<3>>) SET l = list_append(l, ['y']) WHERE a = 'k'")
@@ -133,7 +163,7 @@ def test_an_empty_modified_row_is_none(sql: Sql) -> None:
 
 def test_rows_have_the_last_names_of_their_paths(sql: Sql) -> None:
     sql("INSERT INTO abc VALUE {'a': 'k', 'm': {'deep': {'er': 'x'}}, 'l': [[5]]}")
-    assert sql("""SELECT m.deep, m['deep'].er, l[0][0], "a", nothing FROM abc WHERE a = 'k'""") == [
+    assert sql("""SELECT m.deep, m['deep'].er, l[0][0], "a", absent FROM abc WHERE a = 'k'""") == [
         {"deep": {"M": {"er": {"S": "x"}}}, "er": {"S": "x"}, "_3": {"N": "5"}, "a": {"S": "k"}}
     ]
 
@@ -147,13 +177,20 @@ def test_rows_have_the_last_names_of_their_paths(sql: Sql) -> None:
         ("a = 'p' AND b BETWEEN 's1' AND 's3'", 3),
         ("a = 'p' AND begins_with(b, 's')", 5),
         ("a IN ['p', 'q'] AND n >= 3", 4),
-        ("a IN ('p', 'p', 'nobody')", 5),
+        ("a IN ('p', 'nobody')", 5),
         ("n > 1 AND n <= 3", 4),
         ("NOT n = 1", 8),
         ("a = 'p' OR b = 's4'", 6),
         ("g IS MISSING", 6),
         ("g IS NOT MISSING AND a = 'p'", 2),
         ("g IS NULL", 0),
+        ("g IS NOT NULL", 10),
+        ("n IS NUMERIC AND g IS STRING", 4),
+        ("g IS NOT STRING", 6),
+        ("n IS STRUCT OR n IS TUPLE OR n IS LIST OR n IS BLOB OR n IS BOOL OR n IS BOOLEAN", 0),
+        ("attribute_exists(g) = true", 4),
+        ("false = attribute_exists(g)", 6),
+        ("attribute_exists(g) <> hidden", 10),
         ("contains(hidden, 'h') AND attribute_type(n, 'N')", 10),
         ("size(hidden) = 1", 10),
         ("n NOT IN [1, 2, 3]", 4),
@@ -286,10 +323,10 @@ def test_consistent_reads_of_global_indexes(sql: Sql) -> None:
     [
         ("SLECT * FROM abc", "Expected data manipulation"),
         ("", None),
-        ('SELECT * FROM "abc', "Unexpected token"),
-        ("SELECT * FROM abc WHERE", "Unexpected end of statement"),
-        ("SELECT * FROM abc WHERE a = 'x' nonsense", "Unexpected term"),
-        ("SELECT FROM abc", "Expected identifier"),
+        ('SELECT * FROM "abc', ""),
+        ("SELECT * FROM abc WHERE", "Unexpected term"),
+        ("SELECT * FROM abc WHERE a = 'x' nonsense", "Unexpected token after expression"),
+        ("SELECT FROM abc", "Unexpected keyword"),
         ("INSERT INTO abc {'a': 1}", "Expected VALUE"),
         ("UPDATE abc WHERE a = 'x'", "Expected SET or REMOVE"),
         ("SELECT * FROM abc WHERE " + "(" * 200 + "a = 1" + ")" * 200, "Nested too deeply"),
@@ -309,11 +346,27 @@ def test_statements_that_are_not_well_formed(sql: Sql, statement: str, message: 
 @pytest.mark.parametrize(
     ("statement", "code", "message"),
     [
-        ("SELECT * FROM missing WHERE a = 'x'", "ResourceNotFoundException", "Requested resource not found"),
+        ("SELECT * FROM absent WHERE a = 'x'", "ResourceNotFoundException", "Requested resource not found"),
         (
             "UPDATE ranged SET n = 1 WHERE a = 'p'",
             "ValidationException",
             "Where clause does not contain a mandatory equality on all key attributes",
+        ),
+        (
+            "DELETE FROM abc WHERE a = 'x' AND a = 'y'",
+            "ValidationException",
+            "Multiple conditions on same key a. Only single item Update/Insert/Delete are supported",
+        ),
+        (
+            "DELETE FROM abc WHERE a = 'x' AND a = 'x' AND n = 1",
+            "ConditionalCheckFailedException",
+            "The conditional request failed",
+        ),
+        (
+            "SELECT * FROM abc WHERE a = 'x' AND attribute_exists()",
+            "ValidationException",
+            "Incorrect number of operands for operator or function; operator or function: attribute_exists, number of "
+            "operands: 0",
         ),
         (
             "DELETE FROM abc WHERE n = 1",
@@ -348,7 +401,7 @@ def test_statements_that_are_not_well_formed(sql: Sql, statement: str, message: 
             "Statement wasn't well formed, can't be processed: FROM clause may only contain a single table name",
         ),
         (
-            "SELECT a FROM missing WHERE a = 'x' AND v < true",
+            "SELECT a FROM absent WHERE a = 'x' AND v < true",
             "ValidationException",
             "Incorrect operand type for operator or function; operator or function: <, operand type: BOOL",
         ),
@@ -393,7 +446,7 @@ def test_a_batch_s_statements_stand_alone(sql: Sql) -> None:
         "INSERT INTO abc VALUE {'a': 'one'}",
         "INSERT INTO abc VALUE {'a': 'two'}",
         "UPDATE abc SET n = 2 WHERE a = 'one' RETURNING ALL NEW *",
-        "DELETE FROM missing WHERE a = 'x'",
+        "DELETE FROM absent WHERE a = 'x'",
         "SLECT",
         "UPDATE abc SET n = 3 WHERE a = 'one' AND n = 1",
         "DELETE FROM abc WHERE a = 'one' RETURNING ALL NEW *",
@@ -422,6 +475,8 @@ def test_a_batch_reads_by_key_only(sql: Sql) -> None:
         "SELECT n FROM abc WHERE a = 'one'",
         "SELECT * FROM abc WHERE a = 'nobody'",
         "SELECT * FROM abc WHERE n = 1",
+        "SELECT * FROM abc WHERE a = 'one' AND n = 1",
+        "SELECT * FROM abc WHERE a = 'one' AND attribute_exists(n)",
         """SELECT * FROM "ranged"."gsi" WHERE g = 'x'""",
         ReturnConsumedCapacity="TOTAL",
     )
@@ -466,6 +521,34 @@ def test_a_transaction_is_all_or_nothing(sql: Sql) -> None:
     assert found["Responses"] == [{"Item": {"n": {"N": "2"}}}, {}]
 
 
+def test_writes_of_a_transaction_have_no_responses(sql: Sql) -> None:
+    statements = ["INSERT INTO abc VALUE {'a': 'x'}", "DELETE FROM abc WHERE a = 'y'"]
+    found = transact(sql, *statements, ClientRequestToken="token", ReturnConsumedCapacity="TOTAL")
+    again = transact(sql, *statements, ClientRequestToken="token", ReturnConsumedCapacity="TOTAL")
+    for answer in (found, again):
+        assert answer["Responses"] == []
+        assert [one["TableName"] for one in answer["ConsumedCapacity"]] == ["abc"]
+
+
+def test_a_transaction_reads_by_key_in_any_words(sql: Sql) -> None:
+    sql("INSERT INTO ranged VALUE {'a': 'x', 'b': 'y', 'n': 1}")
+    for where in ("a IN ['x'] AND b = 'y'", "(b = 'y') AND ('x' = a AND a = 'x')"):
+        assert transact(sql, f"SELECT n FROM ranged WHERE {where}")["Responses"] == [{"Item": {"n": {"N": "1"}}}]
+
+
+def test_parameters_come_before_statements(sql: Sql) -> None:
+    wrong: Any = [{"N": "1e99999999999"}]
+    message = "The parameter cannot be converted to a numeric value: 1e99999999999"
+    assert sql.refused("nonsense", *wrong) == ("ValidationException", message)
+    with pytest.raises(ClientError) as caught:
+        sql.client.execute_transaction(
+            TransactStatements=[{"Statement": "nonsense"}, {"Statement": "nonsense", "Parameters": wrong}]
+        )
+    assert caught.value.response["Error"]["Message"] == message
+    answer = sql.client.batch_execute_statement(Statements=[{"Statement": "nonsense", "Parameters": wrong}])
+    assert answer["Responses"][0]["Error"] == {"Code": "ValidationError", "Message": message}
+
+
 def test_a_token_makes_a_transaction_happen_once(sql: Sql) -> None:
     sql("INSERT INTO abc VALUE {'a': 'one', 'n': 1}")
     more = {"ClientRequestToken": "token", "ReturnConsumedCapacity": "INDEXES"}
@@ -488,6 +571,26 @@ def test_a_token_makes_a_transaction_happen_once(sql: Sql) -> None:
         (
             ["""SELECT * FROM "ranged"."gsi" WHERE g = 'x'"""],
             "Validation failed in TransactStatements[0]: Reads on indices are not supported within transactions.",
+        ),
+        (
+            ["SELECT * FROM abc WHERE a = 'x' AND n = 1"],
+            "Validation failed in TransactStatements[0]: Select statements within ExecuteTransaction must specify the "
+            "primary key in the where clause.",
+        ),
+        (
+            ["SELECT * FROM abc WHERE a IN ['x', 'x']"],
+            "Validation failed in TransactStatements[0]: Overlapping conditions with range keys are not supported in "
+            "where clause",
+        ),
+        (
+            ["DELETE FROM abc WHERE a = 'y'", "EXISTS(SELECT * FROM abc WHERE a = 'x')"],
+            "Validation failed in TransactStatements[1]: EXISTS() must contain a single item read with additional "
+            "condition",
+        ),
+        (
+            ["EXISTS(SELECT * FROM ranged WHERE a = 'x' AND n = 1)"],
+            "Validation failed in TransactStatements[0]: EXISTS() must contain a single item read with additional "
+            "condition",
         ),
         (
             ["SELECT * FROM abc WHERE a = 'x'", "DELETE FROM abc WHERE a = 'x'"],
