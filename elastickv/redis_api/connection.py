@@ -210,6 +210,14 @@ class Connection(Outgoing, asyncio.Protocol):
             blocked.unblock(UNBLOCKED if how == b"ERROR" else None)
         return others
 
+    def _obey_early(self) -> None:
+        """An ELASTICKV.UNBLOCK came before the command that it is to end had begun to wait, as in one read with it."""
+        blocked = self.session.blocked
+        if self.session.forwarded_from and self.backlog and type(blocked) is Blocked:
+            others = self._unblocking(list(self.backlog), blocked)
+            self.backlog.clear()
+            self.backlog.extend(others)
+
     def _hold(self, received: int) -> None:
         """Input that is not a whole command yet: count it against the limit."""
         self._unfinished += received
@@ -463,6 +471,7 @@ class Connection(Outgoing, asyncio.Protocol):
                 self.abort()  # the client has closed its side: nobody would know what it got
             elif not self._closing:
                 self._blocking.enter(self, later, self.hub.router.find(argv))
+                self._obey_early()
             return
         assert type(later) is Later
         self.session.blocked = later

@@ -97,6 +97,23 @@ async def test_client_unblock_on_the_node_of_the_client(cluster: Cluster, peer: 
     await peer.expect(b"$-1\r\n")
 
 
+@pytest.mark.parametrize(
+    ("how", "reply"),
+    [("TIMEOUT", b"*-1\r\n"), ("ERROR", b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n")],
+)
+async def test_an_unblock_in_one_read_with_the_command_that_waits(
+    cluster: Cluster, other: Peer, how: str, reply: bytes
+) -> None:
+    """A leader that was busy reads both at once."""
+    other.send("ELASTICKV.SESSION n2 0 2 name 0 default o")
+    await other.expect(b"+OK\r\n")
+    other.send("SET a 1", "BLPOP k 0", f"ELASTICKV.UNBLOCK {how}", "GET a")
+    await other.expect(b"+OK\r\n" + reply + b"$1\r\n1\r\n")
+    other.send(f"ELASTICKV.UNBLOCK {how}", "BLPOP k 0")
+    await waits(cluster)
+    assert await other.silent()
+
+
 async def test_client_unblock_on_the_leader(cluster: Cluster, peer: Peer, other: Peer) -> None:
     peer.send("BLPOP k 0")
     await waits(cluster)
