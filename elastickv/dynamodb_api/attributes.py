@@ -28,6 +28,7 @@ MAX_DEPTH: Final = 31
 """Lists and maps inside each other; what the innermost holds is the 32nd level."""
 
 INVALID: Final = "One or more parameter values were invalid: "
+EMPTY_NAME: Final = "Empty attribute name"
 EMPTY: Final = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
 SEVERAL: Final = (
     "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
@@ -63,6 +64,12 @@ def blob_bytes(blob: str) -> int:
 # the gate
 
 
+class _EmptyName(ValidationException):
+    """Of a member of a map; in an item documents that are too deep are told before it."""
+
+    type_name = "ValidationException"
+
+
 def check(value: Value, depth: int = 0) -> int:
     """The value's size in bytes; numbers in it become canonical. ValidationException in AWS' words.
 
@@ -95,6 +102,8 @@ def check(value: Value, depth: int = 0) -> int:
             raise ValidationException(TOO_DEEP)
         size = 3 + len(data)
         for name, one in data.items():
+            if not name:
+                raise _EmptyName(EMPTY_NAME)
             if one is None:
                 raise ValidationException(EMPTY)
             size += check_name(name) + check(one, depth + 1)
@@ -164,6 +173,8 @@ def check_name(name: str) -> int:
 
 def check_item(item: Item) -> int:
     """The size of an item or key in bytes; numbers in it become canonical."""
+    if "" in item:
+        raise ValidationException(EMPTY_NAME)
     size = 0
     for name, value in item.items():
         size += len(name) if name.isascii() and len(name) < 256 else check_name(name)
@@ -171,7 +182,12 @@ def check_item(item: Item) -> int:
             text = value["S"]
             size += len(text) if text.isascii() else len(text.encode())
         else:
-            size += check(value)
+            try:
+                size += check(value)
+            except _EmptyName:
+                if any(depth_of(one) > MAX_DEPTH for one in item.values()):
+                    raise ValidationException(TOO_DEEP) from None
+                raise
     return size
 
 

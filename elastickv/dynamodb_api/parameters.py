@@ -125,11 +125,12 @@ def _check_values(values: Mapping[str, Value], current: bool) -> None:
             raise ValidationException(f'ExpressionAttributeValues contains invalid key: Syntax error; key: "{key}"')
         _check_length("ExpressionAttributeValues", key)
     for key, value in values.items():
-        try:
+        if current:
             check(value)
+            continue
+        try:
+            check(value, -1)  # the older layer lets a value have one level more than an item's attribute
         except ValidationException as error:
-            if current:
-                raise
             raise ValidationException(
                 f"ExpressionAttributeValues contains invalid value: {error.message} for key {key}"
             ) from None

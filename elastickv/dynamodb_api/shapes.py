@@ -27,6 +27,7 @@ _PARAMETERIZED: Final = (
     "(sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl and java.lang.Class are in module java.base of "
     "loader 'bootstrap')"
 )
+BAD_KEYS: Final = "Map keys must satisfy constraint: "
 _STRUCTURE: Final = "Start of structure or map found where not expected"
 
 
@@ -281,7 +282,7 @@ class MapOf(_Sized):
         if self.keys is not None:
             for key in value:
                 if _fails(self.keys, key):
-                    constraint = f"Map keys must satisfy constraint: [{_constraints(self.keys)}]"
+                    constraint = f"{BAD_KEYS}[{_constraints(self.keys)}]"
                     _refuse(errors, value, path, constraint, self)
         if self.values is not None:
             for one in value.values():
@@ -414,8 +415,21 @@ class AttributeValueKind(Kind):
         return "AttributeValue"
 
 
+class _AttributeValue(Struct):
+    _SHOWN: Final = ("S", "N", "B", "INT", "DECIMAL", "DOUBLE", "SS", "NS", "BS")
+    _SHOWN_TOO: Final = ("INTSET", "DECIMALSET", "DOUBLESET", "M", "L", "NULL", "BOOL")
+    """Members as AWS has them inside, in its order; INT and its like are not in the API."""
+
+    def show(self, value: Any) -> str:
+        shown = (
+            f"{lower_first(name)}={self.members[name].show(value[name]) if name in value else 'null'}"
+            for name in self._SHOWN + self._SHOWN_TOO
+        )
+        return f"AttributeValue({', '.join(shown)})"
+
+
 ATTRIBUTE_VALUE: Final = AttributeValueKind()
-_ATTRIBUTE_VALUE: Final = Struct(
+_ATTRIBUTE_VALUE: Final = _AttributeValue(
     "AttributeValue",
     S=String(),
     N=String(),

@@ -9,10 +9,15 @@ from typing import Final, NamedTuple
 from elastickv.dynamodb_api.errors import ValidationException
 
 MAX_EXPRESSION_BYTES: Final = 4096
+TOO_LONG: Final = "Expression size has exceeded the maximum allowed size;"
 
 
 class ExpressionError(ValidationException):
     """What is wrong with an expression, without "Invalid …Expression: " in front (`resolve` puts it there)."""
+
+
+class TooLong(ExpressionError):
+    pass
 
 
 class Kind(Enum):
@@ -56,7 +61,7 @@ def tokens_of(text: str) -> list[Token]:
         raise ExpressionError("The expression can not be empty;")
     size = len(text.encode())
     if size > MAX_EXPRESSION_BYTES:
-        raise ExpressionError(f"Expression size has exceeded the maximum allowed size; expression size: {size}")
+        raise TooLong(f"{TOO_LONG} expression size: {size}")
     tokens = []
     for match in _TOKEN.finditer(text):
         name = match.lastgroup

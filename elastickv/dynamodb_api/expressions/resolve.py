@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 from elastickv.dynamodb_api.attributes import SETS, Value, kind_of, order, show
 from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.expressions.evaluate import Test, condition_test
-from elastickv.dynamodb_api.expressions.lexer import ExpressionError
+from elastickv.dynamodb_api.expressions.lexer import TOO_LONG, ExpressionError, TooLong
 from elastickv.dynamodb_api.expressions.nodes import (
     Action,
     AddAction,
@@ -471,10 +471,17 @@ def condition(
     return _prepare(kind, text, names, values, make)
 
 
+def _parsed_update(text: str) -> Update:
+    try:
+        return parse_update(text)
+    except TooLong:
+        raise ExpressionError(TOO_LONG) from None  # of an update AWS does not say how long it is
+
+
 def update(text: str, names: Names | None, values: Values | None) -> Prepared[Update]:
     def make() -> Prepared[Update]:
         walk = _UpdateWalk(names, values)
-        resolved = walk.update(parse_update(text))
+        resolved = walk.update(_parsed_update(text))
         walk.conclude(
             "reserved",
             "unknown function",

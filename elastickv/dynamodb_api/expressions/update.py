@@ -133,7 +133,7 @@ class _Changes:
         holder = self.holder(steps)
         step = steps[-1]
         if isinstance(action, SetAction):
-            if len(steps) > 1 and len(steps) - 1 + depth_of(value) > MAX_DEPTH:
+            if len(steps) - 1 + depth_of(value) > MAX_DEPTH:
                 raise ValidationException(TOO_DEEP)
             self.put(holder, step, value)
             return

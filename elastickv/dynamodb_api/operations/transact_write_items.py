@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from elastickv.dynamodb_api import records, schema, tables, transactions, writes
-from elastickv.dynamodb_api.attributes import MAX_ITEM_BYTES, TOO_LARGE, Item, Value, check_item, value_size
+from elastickv.dynamodb_api.attributes import MAX_ITEM_BYTES, TOO_DEEP, TOO_LARGE, Item, Value, check_item, value_size
 from elastickv.dynamodb_api.capacity import Consumed, collection_metrics, read_units, wanted
 from elastickv.dynamodb_api.errors import (
     ConditionalCheckFailedException,
@@ -22,6 +22,7 @@ from elastickv.dynamodb_api.expressions.nodes import Update
 from elastickv.dynamodb_api.expressions.resolve import Prepared
 from elastickv.dynamodb_api.item_shapes import ON_CONDITION_FAILURE, returns_item
 from elastickv.dynamodb_api.items import item_key
+from elastickv.dynamodb_api.layers import too_deep_to_read
 from elastickv.dynamodb_api.parameters import Expressions, check_styles
 from elastickv.dynamodb_api.registry import Call, operation
 from elastickv.dynamodb_api.schema import EmptyKeyValue
@@ -151,20 +152,30 @@ class Action:
         check_styles(members, expressions, ())
         self.key: Item = members["Item"] if self.kind == "Put" else members["Key"]
         """Of a put: the whole item."""
-        self.size = check_item(self.key)
+        try:
+            self.size = check_item(self.key)
+        except ValidationException as error:
+            if error.message == TOO_DEEP and too_deep_to_read(self.key):
+                self._read(members)  # may have something to say before
+            raise
         if self.kind == "Put" and self.size > MAX_ITEM_BYTES:
             raise ValidationException(TOO_LARGE)
-        read = Expressions(members)
-        update = read.update()
-        self._parts = _Parts(update, read.values, condition_of(read.condition(), read.values))
-        read.finish()
+        self._parts = self._read(members)
         if self.kind == "Update":
-            self.size += sum(map(value_size, read.values.values()))
+            self.size += sum(map(value_size, self._parts.values.values()))
         self._return_item = returns_item(members)
         self._table_name: str = members["TableName"]
         self.table: Table
         self.change: Change | None = None
         """What it found and left, once executed."""
+
+    @staticmethod
+    def _read(members: Mapping[str, Any]) -> _Parts:
+        read = Expressions(members)
+        update = read.update()
+        parts = _Parts(update, read.values, condition_of(read.condition(), read.values))
+        read.finish()
+        return parts
 
     def find_table(self, view: View) -> None:
         self.table = tables.table(view, self._table_name)

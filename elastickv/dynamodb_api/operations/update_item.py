@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from elastickv.dynamodb_api import schema, tables, writes
-from elastickv.dynamodb_api.attributes import MAX_ITEM_BYTES, UPDATE_TOO_LARGE, Value, check_item, check_name
+from elastickv.dynamodb_api.attributes import (
+    EMPTY_NAME,
+    MAX_ITEM_BYTES,
+    UPDATE_TOO_LARGE,
+    Value,
+    check_item,
+    check_name,
+)
 from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.expressions import legacy
 from elastickv.dynamodb_api.expressions.charge import charge
@@ -114,6 +121,8 @@ def _read(request: Mapping[str, Any]) -> tuple[Update | None, Mapping[str, Value
     values: Mapping[str, Value] = {}
     legacy_updates = request.get("AttributeUpdates")
     if legacy_updates is not None:
+        if "" in legacy_updates:
+            raise ValidationException(EMPTY_NAME)
         for name in legacy_updates:
             check_name(name)
         actions, values = legacy.attribute_updates(legacy_updates)

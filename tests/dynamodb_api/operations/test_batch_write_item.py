@@ -79,6 +79,32 @@ def test_requests_that_are_refused_write_nothing(store: DynamoStore, items: dict
     assert store.call("Scan", TableName="two")["Count"] == 0
 
 
+def test_requests_are_quoted_as_their_objects(store: DynamoStore) -> None:
+    found = store.refuse("BatchWriteItem", RequestItems={"no!": [put(pk=S("a"), n=N(1)), delete(pk=S("b"))]})
+    rest = (
+        "iNT=null, dECIMAL=null, dOUBLE=null, sS=null, nS=null, bS=null, iNTSET=null, dECIMALSET=null, dOUBLESET=null"
+    )
+    rest += ", m=null, l=null, nULL=null, bOOL=null"
+    first = f"pk=AttributeValue(s=a, n=null, b=null, {rest}), n=AttributeValue(s=null, n=1, b=null, {rest})"
+    second = f"pk=AttributeValue(s=b, n=null, b=null, {rest})"
+    assert found == (
+        "ValidationException: 1 validation error detected: Value '{no!=["
+        f"WriteRequest(putRequest=PutRequest(item={{{first}}}, workloadProfileName=null), deleteRequest=null), "
+        f"WriteRequest(putRequest=null, deleteRequest=DeleteRequest(key={{{second}}}))"
+        "]}' at 'requestItems' failed to satisfy constraint: Map keys must satisfy constraint: "
+        "[Member must have length less than or equal to 255, Member must have length greater than or equal to 3, "
+        "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+]"
+    )
+
+
+def test_a_table_that_has_no_name_is_told_last(store: DynamoStore) -> None:
+    request = {"RequestItems": {"no!": [put(pk=S("a"))]}, "ReturnConsumedCapacity": "BOGUS"}
+    assert store.refuse("BatchWriteItem", **request) == (
+        "ValidationException: 1 validation error detected: Value 'BOGUS' at 'returnConsumedCapacity' failed to satisfy "
+        "constraint: Member must satisfy enum value set: [INDEXES, TOTAL, NONE]"
+    )
+
+
 def test_more_than_25(store: DynamoStore) -> None:
     wishes = [put(pk=S(f"{number}")) for number in range(26)]
     message = store.refuse("BatchWriteItem", RequestItems={"one": wishes})

@@ -237,3 +237,72 @@ def test_collections(store: DynamoStore) -> None:
     assert answer == {
         "ItemCollectionMetrics": {"full": [{"ItemCollectionKey": {"pk": S("p")}, "SizeEstimateRangeGB": [0.0, 1.0]}]}
     }
+
+
+TOO_DEEP = (
+    "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"
+)
+EMPTY_NAME = "Empty attribute name"
+
+
+def nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = S("leaf")
+    for _ in range(levels):
+        value = {"M": {"n": value}}
+    return value
+
+
+def put_item(**item: Any) -> dict[str, Any]:
+    """The table is not there: what is told is told without it."""
+    return {"Put": {"TableName": "none", "Item": {"pk": S("a"), **item}}}
+
+
+def test_the_first_action_that_is_wrong_is_told(store: DynamoStore) -> None:
+    empty, deep = put_item(**{"": S("x")}), put_item(d=nested(40))
+    wrong = {"Put": {"TableName": "none", "Item": {"pk": S("b")}, "ConditionExpression": "a = = b"}}
+    syntax = 'Invalid ConditionExpression: Syntax error; token: "=", near: "= = b"'
+    assert refuse(store, empty, deep) == EMPTY_NAME
+    assert refuse(store, deep, empty) == TOO_DEEP
+    assert refuse(store, deep, wrong) == TOO_DEEP
+    assert refuse(store, wrong, deep) == syntax
+
+
+def test_in_one_item_depth_comes_between_its_own_names_and_those_inside(store: DynamoStore) -> None:
+    inside = {"M": {"": S("x")}}
+    assert refuse(store, put_item(d=nested(100), **{"": S("x")})) == EMPTY_NAME
+    assert refuse(store, put_item(m=inside, d=nested(40))) == TOO_DEEP
+    assert refuse(store, put_item(m=inside)) == EMPTY_NAME
+    assert refuse(store, put_item(m={"L": [inside]})) == EMPTY_NAME
+
+
+def test_expressions_come_before_what_is_far_too_deep(store: DynamoStore) -> None:
+    def deletion(levels: int, **more: Any) -> dict[str, Any]:
+        return {"Delete": {"TableName": "none", "Key": {"pk": nested(levels)}, **more}}
+
+    wrong = {"ConditionExpression": "a = = b"}
+    assert refuse(store, deletion(100, **wrong)).startswith("Invalid ConditionExpression: Syntax error")
+    assert refuse(store, deletion(40, **wrong)) == TOO_DEEP
+    assert refuse(store, deletion(100)) == TOO_DEEP
+    long = {"ConditionExpression": " AND ".join(["a = :v"] * 400), "ExpressionAttributeValues": {":v": S("x")}}
+    size = len(long["ConditionExpression"])
+    assert refuse(store, deletion(100, **long)) == (
+        f"Invalid ConditionExpression: Expression size has exceeded the maximum allowed size; expression size: {size}"
+    )
+
+
+def test_of_an_update_that_is_too_long_the_size_is_not_told(store: DynamoStore) -> None:
+    expression = "SET " + ", ".join(f"a{number} = :v" for number in range(500))
+    assert refuse(store, update("a", expression, {":v": S("x")})) == (
+        "Invalid UpdateExpression: Expression size has exceeded the maximum allowed size;"
+    )
+
+
+def test_values_of_expressions_may_be_a_level_deeper_than_attributes(store: DynamoStore) -> None:
+    store.call("PutItem", TableName="one", Item={"pk": S("a")})
+    values = {":d": nested(32)}
+    found = reasons(store, check("a", "d = :d", ExpressionAttributeValues=values))
+    assert found == [{"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}]
+    assert reasons(store, update("a", "SET d = :d", values)) == [{"Code": "ValidationError", "Message": TOO_DEEP}]
+    assert refuse(store, update("a", "SET d = :d", {":d": nested(33)})) == (
+        f"ExpressionAttributeValues contains invalid value: {TOO_DEEP} for key :d"
+    )

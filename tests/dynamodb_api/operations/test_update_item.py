@@ -269,3 +269,14 @@ def test_what_it_costs(store: DynamoStore) -> None:
     request["ExpressionAttributeNames"] = {"#o": "owner"}
     assert cost("SET #o = :v", v=S("v")) == (4.0, {"by_owner": 2.0})
     assert cost("REMOVE #o") == (3.0, {"by_owner": 1.0})
+
+
+def test_attributes_have_names(store: DynamoStore) -> None:
+    message = "ValidationException: 1 validation error detected: Empty attribute name"
+    request = {"TableName": "one", "Key": KEY}
+    assert store.refuse("UpdateItem", **request, AttributeUpdates={"": {"Value": S("x")}}) == message
+    inside = {"M": {"": S("x")}}
+    assert store.refuse("UpdateItem", **request, AttributeUpdates={"a": {"Value": inside}}) == message
+    assert store.refuse("PutItem", TableName="one", Item={**KEY, "a": inside}) == message
+    assert store.refuse("PutItem", TableName="one", Item={**KEY, "": S("x")}) == message
+    assert item(store) is None
