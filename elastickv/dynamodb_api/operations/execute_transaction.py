@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
-from elastickv.dynamodb_api import records, transactions
+from elastickv.dynamodb_api import records, tables, transactions
 from elastickv.dynamodb_api.capacity import Consumed, read_units, wanted
 from elastickv.dynamodb_api.errors import (
     ConditionalCheckFailedException,
     DuplicateItemException,
+    ResourceNotFoundException,
     TransactionCanceledException,
     ValidationException,
 )
 from elastickv.dynamodb_api.item_shapes import ON_CONDITION_FAILURE, returns_item
 from elastickv.dynamodb_api.operations.execute_statement import PARAMETERS, STATEMENT
+from elastickv.dynamodb_api.partiql.faults import NotOneItem
 from elastickv.dynamodb_api.partiql.parser import check_parameters, parse
 from elastickv.dynamodb_api.partiql.reading import one_row
-from elastickv.dynamodb_api.partiql.statements import Change, Delete, Exists, Insert, Select, Statement
+from elastickv.dynamodb_api.partiql.statements import Change, Delete, Select, Statement
 from elastickv.dynamodb_api.partiql.writing import Plan, execute, plan
 from elastickv.dynamodb_api.registry import Call, operation
 from elastickv.dynamodb_api.shapes import RETURN_CONSUMED_CAPACITY, ListOf, Shape, String, Struct, required
+from elastickv.kv.view import View
 
 _NO_KEY: Final = "Select statements within ExecuteTransaction must specify the primary key in the where clause."
 Request = dict[str, Any]
+S = TypeVar("S", bound=Statement)
+T = TypeVar("T")
 
 
 @operation(
@@ -53,11 +59,12 @@ def execute_transaction(call: Call) -> dict[str, Any]:
         check_parameters(request.get("Parameters", ()))
     statements = [_parsed(number, request) for number, request in enumerate(requests)]
     reads = [one for one in statements if isinstance(one, Select)]
-    if reads and len(reads) < len(statements):
+    writing = [one for one in statements if not isinstance(one, Select)]
+    if reads and writing:
         raise ValidationException("ExecuteTransaction can not have both read and write statements.")
     if reads:
         return _read(call, reads)
-    plans = [_planned(call, number, one) for number, one in enumerate(statements)]
+    plans = _each(call, writing, plan)
     transactions.check_distinct(one.place for one in plans)
     if token is not None and transactions.done_before(call.view, token, digest, call.now_ms):
         return _repeated(call, plans)
@@ -73,31 +80,43 @@ def _failed(number: int, error: ValidationException) -> ValidationException:
 
 def _parsed(number: int, request: Request) -> Statement:
     try:
-        statement = parse(request["Statement"], request.get("Parameters", ()))
-        if isinstance(statement, Change | Delete) and statement.returning:
-            raise ValidationException("RETURNING clause is not supported in ExecuteTransaction.")
-        if isinstance(statement, Select) and statement.index:
-            raise ValidationException("Reads on indices are not supported within transactions.")
+        return parse(request["Statement"], request.get("Parameters", ()))
     except ValidationException as error:
         raise _failed(number, error) from None
-    return statement
 
 
-def _planned(call: Call, number: int, statement: Statement) -> Plan:
-    assert isinstance(statement, Insert | Change | Delete | Exists)
-    try:
-        return plan(call.view, statement)
-    except ValidationException as error:
-        raise _failed(number, error) from None
+def _each(call: Call, statements: Sequence[S], work: Callable[[View, S], T]) -> list[T]:
+    """`work` done on each statement, on a table that is there. A mistake of a statement refuses the request; tables
+    that are not there and keys that name no item cancel the transaction, when all statements have been looked at."""
+    done: list[T] = []
+    reasons: list[dict[str, Any]] = []
+    for number, statement in enumerate(statements):
+        reason = transactions.reason_of(None)
+        try:
+            tables.table(call.view, statement.table)
+            _check_clauses(statement)
+            done.append(work(call.view, statement))
+        except ResourceNotFoundException as error:
+            reason = {"Code": "ResourceNotFound", "Message": error.message}
+        except NotOneItem as error:
+            reason = {"Code": "ValidationError", "Message": error.reason}
+        except ValidationException as error:
+            raise _failed(number, error) from None
+        reasons.append(reason)
+    if len(done) < len(statements):
+        raise TransactionCanceledException(reasons)
+    return done
+
+
+def _check_clauses(statement: Statement) -> None:
+    if isinstance(statement, Change | Delete) and statement.returning:
+        raise ValidationException("RETURNING clause is not supported in ExecuteTransaction.")
+    if isinstance(statement, Select) and statement.index:
+        raise ValidationException("Reads on indices are not supported within transactions.")
 
 
 def _read(call: Call, statements: list[Select]) -> dict[str, Any]:
-    rows = []
-    for number, statement in enumerate(statements):
-        try:
-            rows.append(one_row(call.view, statement, _NO_KEY))
-        except ValidationException as error:
-            raise _failed(number, error) from None
+    rows = _each(call, statements, lambda view, statement: one_row(view, statement, _NO_KEY))
     transactions.check_distinct(row.place for row in rows)
     if sum(row.size for row in rows) > transactions.MAX_BYTES:
         raise ValidationException(transactions.TOO_LARGE)

@@ -42,6 +42,7 @@ _CONDITIONS: Final = frozenset(
 _OPERANDS: Final = frozenset({"size", "if_not_exists", "list_append"})
 MAX_IN: Final = 100
 """Operands of one IN."""
+MAX_INDEX: Final = (1 << 31) - 1
 
 
 class Conditions(Literals):
@@ -239,19 +240,26 @@ class Conditions(Literals):
             if self.sign("."):
                 steps.append(self.identifier(not_well_formed("Invalid path dot component")))
             elif self.sign("["):
-                token = self.take()
-                if token.kind is Kind.NUMBER and token.text.isdigit():
-                    steps.append(int(token.text))
-                elif token.kind is Kind.TEXT:
-                    steps.append(token.text)
-                else:
-                    raise not_well_formed("Expected the number of an element")
+                steps.append(self.element())
                 self.expect("]")
             else:
                 break
         if not all(step != "" for step in steps):
             self.fault("Path component cannot be an empty string")
         return Path(tuple(steps))
+
+    def element(self) -> str | int:
+        """A list's element, or a map's member in single quotes."""
+        negative = self.sign("-")
+        token = self.take()
+        if token.kind is Kind.TEXT and not negative:
+            return token.text
+        if token.kind is not Kind.NUMBER or not token.text.isdigit():
+            raise not_well_formed("Expected the number of an element")
+        index = -int(token.text) if negative else int(token.text)
+        if not 0 <= index <= MAX_INDEX:
+            self.fault(f"List index is not within the allowable range; index: [{index}] at {self.place(token)}")
+        return index
 
 
 def _is_condition(term: Term) -> TypeGuard[Condition]:

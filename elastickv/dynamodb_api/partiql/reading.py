@@ -24,6 +24,7 @@ from elastickv.dynamodb_api.expressions.resolve import judged_condition
 from elastickv.dynamodb_api.items import item_key
 from elastickv.dynamodb_api.key_conditions import KeyRange, key_range
 from elastickv.dynamodb_api.partiql import branches, keys
+from elastickv.dynamodb_api.partiql.faults import naming_one_item
 from elastickv.dynamodb_api.partiql.statements import Select
 from elastickv.dynamodb_api.reads import Page, Source, check_projected, check_start_piece, check_start_table_key
 from elastickv.dynamodb_api.shapes import ITEM
@@ -36,13 +37,15 @@ BAD_TOKEN: Final = "Invalid NextToken"
 
 
 def named(item: Item, paths: Sequence[Path]) -> Item:
-    """A row: each path under its last name, as SELECT shows it."""
+    """A row: each path under its last name and the numbers behind it, as SELECT shows it."""
     row: Item = {}
-    for number, path in enumerate(paths, 1):
+    for path in paths:
         value = lookup(item, path.steps)
         if value is not None:
-            last = path.steps[-1]
-            row[last if isinstance(last, str) else f"_{number}"] = value
+            name = ""
+            for step in path.steps:
+                name = step if isinstance(step, str) else f"{name}[{step}]"
+            row[name] = value
     return row
 
 
@@ -205,7 +208,8 @@ def one_row(view: View, statement: Select, missing: str) -> Row:
     found = keys.item_key(statement.where, table.keys, statement.values, one_of=True)
     if found is None or found[1]:
         raise ValidationException(missing)
-    schema.check_key(table, found[0])
+    with naming_one_item():
+        schema.check_key(table, found[0])
     place = item_key(table, found[0])
     record = view.get(place)
     if record is None:

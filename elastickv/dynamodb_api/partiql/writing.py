@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from elastickv.dynamodb_api import records, schema, tables, writes
-from elastickv.dynamodb_api.attributes import MAX_ITEM_BYTES, TOO_LARGE, Item, Key, check_item
+from elastickv.dynamodb_api.attributes import MAX_ITEM_BYTES, TOO_DEEP, TOO_LARGE, Item, Key, check_item
 from elastickv.dynamodb_api.errors import (
     ConditionalCheckFailedException,
     DuplicateItemException,
@@ -18,6 +18,7 @@ from elastickv.dynamodb_api.expressions.paths import project
 from elastickv.dynamodb_api.expressions.resolve import judge_update, judged_condition
 from elastickv.dynamodb_api.items import item_key
 from elastickv.dynamodb_api.partiql import keys
+from elastickv.dynamodb_api.partiql.faults import NotOneItem, naming_one_item
 from elastickv.dynamodb_api.partiql.statements import Change, Delete, Exists, Insert, Values
 from elastickv.dynamodb_api.tables import Table
 from elastickv.dynamodb_api.writes import Holds
@@ -26,6 +27,7 @@ from elastickv.kv.view import View
 Writing = Insert | Change | Delete | Exists
 
 NO_KEY: Final = "Where clause does not contain a mandatory equality on all key attributes"
+PATH_TOO_DEEP: Final = "Nesting Levels have exceeded supported limits"
 NO_CONDITION: Final = "EXISTS() must contain a single item read with additional condition"
 
 
@@ -49,7 +51,8 @@ def plan(view: View, statement: Writing) -> Plan:
         if check_item(statement.item) > MAX_ITEM_BYTES:
             raise ValidationException(TOO_LARGE)
         table = tables.table(view, statement.table)
-        schema.check_item(table, statement.item)
+        with naming_one_item():
+            schema.check_item(table, statement.item)
         key = {attribute.name: statement.item[attribute.name] for attribute in table.keys}
         return Plan(statement, table, key, _absent(table))
     if isinstance(statement, Exists):
@@ -70,15 +73,16 @@ def plan(view: View, statement: Writing) -> Plan:
         if named is None or not named[1]:
             raise ValidationException(NO_CONDITION)
     elif named is None:
-        raise ValidationException(NO_KEY)
+        raise NotOneItem(NO_KEY, schema.MISMATCH)
     key, rest = named
     if not isinstance(statement, Exists):
         name = keys.contradicted(rest, key, values)
         if name is not None:
-            raise ValidationException(
+            raise NotOneItem(
                 f"Multiple conditions on same key {name}. Only single item Update/Insert/Delete are supported"
             )
-    schema.check_key(table, key)
+    with naming_one_item():
+        schema.check_key(table, key)
     if isinstance(statement, Change):
         schema.check_update(table, statement.update, values)
     holds = _condition(rest, values)
@@ -125,15 +129,20 @@ def execute(view: View, planned: Plan, *, return_item: bool = False) -> writes.C
         except ConditionalCheckFailedException:
             raise DuplicateItemException() from None
     if isinstance(statement, Change):
-        return writes.update(
-            view,
-            table,
-            planned.key,
-            statement.update,
-            statement.values,
-            planned.holds,
-            return_item=return_item,
-        )
+        try:
+            return writes.update(
+                view,
+                table,
+                planned.key,
+                statement.update,
+                statement.values,
+                planned.holds,
+                return_item=return_item,
+            )
+        except ValidationException as error:
+            if error.message == TOO_DEEP:
+                raise ValidationException(PATH_TOO_DEEP) from None
+            raise
     if isinstance(statement, Delete):
         return writes.delete(view, table, planned.key, planned.holds, return_item=return_item)
     assert planned.holds is not None

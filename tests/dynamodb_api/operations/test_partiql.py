@@ -164,7 +164,7 @@ def test_an_empty_modified_row_is_none(sql: Sql) -> None:
 def test_rows_have_the_last_names_of_their_paths(sql: Sql) -> None:
     sql("INSERT INTO abc VALUE {'a': 'k', 'm': {'deep': {'er': 'x'}}, 'l': [[5]]}")
     assert sql("""SELECT m.deep, m['deep'].er, l[0][0], "a", absent FROM abc WHERE a = 'k'""") == [
-        {"deep": {"M": {"er": {"S": "x"}}}, "er": {"S": "x"}, "_3": {"N": "5"}, "a": {"S": "k"}}
+        {"deep": {"M": {"er": {"S": "x"}}}, "er": {"S": "x"}, "l[0][0]": {"N": "5"}, "a": {"S": "k"}}
     ]
 
 
@@ -534,6 +534,61 @@ def test_a_transaction_reads_by_key_in_any_words(sql: Sql) -> None:
     sql("INSERT INTO ranged VALUE {'a': 'x', 'b': 'y', 'n': 1}")
     for where in ("a IN ['x'] AND b = 'y'", "(b = 'y') AND ('x' = a AND a = 'x')"):
         assert transact(sql, f"SELECT n FROM ranged WHERE {where}")["Responses"] == [{"Item": {"n": {"N": "1"}}}]
+
+
+def cancelled(sql: Sql, *statements: str) -> list[tuple[str, str | None]]:
+    with pytest.raises(ClientError) as caught:
+        transact(sql, *statements)
+    assert caught.value.response["Error"]["Code"] == "TransactionCanceledException"
+    return [(one["Code"], one.get("Message")) for one in caught.value.response["CancellationReasons"]]
+
+
+def test_tables_that_are_not_there_cancel_a_transaction(sql: Sql) -> None:
+    sql("INSERT INTO abc VALUE {'a': 'x'}")
+    absent = ("ResourceNotFound", "Requested resource not found")
+    update = "UPDATE abc SET n = 1 WHERE a = 'x'"
+    assert cancelled(sql, update, "DELETE FROM absent WHERE a = 'x' RETURNING ALL OLD *") == [("None", None), absent]
+    reads = ["SELECT * FROM abc WHERE a = 'x'", """SELECT * FROM "absent"."index" WHERE a = 'x'"""]
+    assert cancelled(sql, *reads) == [("None", None), absent]
+    assert sql("SELECT * FROM abc") == [{"a": {"S": "x"}}]
+    with pytest.raises(ClientError, match=r"Validation failed in TransactStatements\[1\]: RETURNING clause is not"):
+        transact(sql, "DELETE FROM absent WHERE a = 'x'", update + " RETURNING ALL NEW *")
+
+
+def test_keys_that_name_no_item_cancel_a_transaction(sql: Sql) -> None:
+    mismatch = ("ValidationError", "The provided key element does not match the schema")
+    found = cancelled(
+        sql,
+        "UPDATE ranged SET n = 1 WHERE a = 'x'",
+        "DELETE FROM ranged WHERE a = 'x' AND b = 1",
+        "DELETE FROM ranged WHERE a = 'x' AND b = 'y' AND a = 'z'",
+        "INSERT INTO ranged VALUE {'a': 'x'}",
+        "DELETE FROM abc WHERE a = 'x'",
+    )
+    assert found == [
+        mismatch,
+        mismatch,
+        (
+            "ValidationError",
+            "Multiple conditions on same key a. Only single item Update/Insert/Delete are supported",
+        ),
+        ("ValidationError", f"{INVALID}Missing the key b in the item"),
+        ("None", None),
+    ]
+    twice = "SELECT * FROM abc WHERE a = 'x'"
+    assert cancelled(sql, twice, twice, "SELECT * FROM abc WHERE a = 1") == [("None", None)] * 2 + [mismatch]
+
+
+def test_an_update_that_leaves_an_item_too_deep(sql: Sql) -> None:
+    sql("INSERT INTO abc VALUE {'a': 'k', 'm': {}}")
+    value: dict[str, Any] = {"S": "x"}
+    for _ in range(31):
+        value = {"L": [value]}
+    assert sql.refused("UPDATE abc SET m.x = ? WHERE a = 'k'", value) == (
+        "ValidationException",
+        "Nesting Levels have exceeded supported limits",
+    )
+    assert sql("UPDATE abc SET m = ? WHERE a = 'k'", value) == []
 
 
 def test_parameters_come_before_statements(sql: Sql) -> None:

@@ -153,6 +153,16 @@ def test_functions_that_there_are_not() -> None:
     assert refused("SELECT COUNT(*) FROM t") == "Unexpected path component at 1:8:5"
 
 
+def test_numbers_of_elements() -> None:
+    select = parse("SELECT l[0], l[-0], l[2147483647], m['x'] FROM t", ())
+    assert isinstance(select, Select)
+    assert select.paths == (Path(("l", 0)), Path(("l", 0)), Path(("l", 2147483647)), Path(("m", "x")))
+    out_of_range = "List index is not within the allowable range; index: "
+    assert refused("SELECT l[-1] FROM t") == out_of_range + "[-1] at 1:11:1"
+    assert refused("SELECT l[2147483648] FROM t") == out_of_range + "[2147483648] at 1:10:10"
+    assert refused("SELECT l[-'x'] FROM t").endswith("Expected the number of an element")
+
+
 def test_a_type_test_is_no_statement() -> None:
     for name in ("INT8", "NULL", "NOT MISSING", "DOUBLE PRECISION", "CHARACTER VARYING"):
         assert refused(f"a IS {name}") == "Unsupported operation: IsType"
