@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from elastickv.dynamodb_api import decimals
-from elastickv.dynamodb_api.errors import ValidationException, ValueFault
+from elastickv.dynamodb_api.errors import NoValue, ValidationException, ValueFault
 
 Value = dict[str, Any]
 Item = dict[str, Value]
@@ -77,10 +77,10 @@ def check(value: Value, depth: int = 0) -> int:
     """
     if len(value) != 1:
         if not value:
-            raise ValidationException(EMPTY)
+            raise NoValue(EMPTY)
         for kind, data in value.items():
             check({kind: data}, depth)  # what is wrong inside is reported before there being two
-        raise ValidationException(SEVERAL)
+        raise NoValue(SEVERAL)
     ((kind, data),) = value.items()
     if kind == "S":
         return len(data) if data.isascii() else len(data.encode())
@@ -105,7 +105,7 @@ def check(value: Value, depth: int = 0) -> int:
             if not name:
                 raise _EmptyName(EMPTY_NAME)
             if one is None:
-                raise ValidationException(EMPTY)
+                raise NoValue(EMPTY)
             size += check_name(name) + check(one, depth + 1)
         return size
     if kind == "L":

@@ -3,7 +3,7 @@
 A read costs one unit for each begun 4 KB, half of that when it need not be consistent; a write one for each begun 1 KB
 of the larger of the item before and after; both twice in a transaction. An index that a write changes costs for what
 it stores: once for an entry that comes, goes or changes, twice for one that moves, nothing for one that stays the
-same.
+same; no more than that in a transaction.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Consumed:
     def __init__(self, table_name: str, *, transaction: bool = False) -> None:
         self.name = table_name
         self.transaction = transaction
-        """Then everything costs twice, and reads and writes are told apart."""
+        """Then the table costs twice, and reads and writes are told apart."""
         self.table = 0.0
         self.reads = 0.0
         self.writes = 0.0
@@ -57,12 +57,11 @@ class Consumed:
 
     def write(self, table: Table, old: Item | None, old_size: int, new: Item | None, new_size: int) -> None:
         """One item was written, deleted or only looked at for its condition."""
-        factor = 2.0 if self.transaction else 1.0
-        units = write_units(max(old_size, new_size)) * factor
+        units = write_units(max(old_size, new_size)) * (2.0 if self.transaction else 1.0)
         self.table += units
         self.writes += units
         for index in table.indexes.values():
-            units = index_write_units(table, index.name, old, new) * factor
+            units = index_write_units(table, index.name, old, new)
             if units:
                 self.index(index.name, index.local, units)
                 self.writes += units
@@ -90,8 +89,13 @@ class Consumed:
                 ("GlobalSecondaryIndexes", self.global_indexes),
             ):
                 if costs:
-                    answer[member] = {name: {"CapacityUnits": units} for name, units in costs.items()}
+                    answer[member] = {name: self._index_answer(units) for name, units in costs.items()}
         return answer
+
+    def _index_answer(self, units: float) -> dict[str, float]:
+        if self.transaction:
+            return {"CapacityUnits": units, "WriteCapacityUnits": units}
+        return {"CapacityUnits": units}
 
 
 def wanted(request: Mapping[str, Any]) -> str:

@@ -62,6 +62,12 @@ class ValueFault(ValidationException):
         self.current = current
 
 
+class NoValue(ValidationException):
+    """A value that has no type, or several: told as it is, without envelope."""
+
+    type_name = "ValidationException"
+
+
 class SerializationException(ApiError):
     prefix = _CORAL
     message_field = "Message"

@@ -78,6 +78,9 @@ class WriteShape(Shape):
                 f"{ENVELOPE}Value at 'TableName' failed to satisfy constraint: "
                 "Member must have length greater than or equal to 1"
             )
+        of_table = [error for error in errors if error.startswith(f"Value '{request['TableName']}' at 'tableName' ")]
+        if of_table:
+            return super().refusal(request, of_table)
         for name, sentence in _IN_NEWER_WORDS.items():
             older = f"Value '{request.get(name)}' at '{lower_first(name)}' failed"
             for place, error in enumerate(errors):

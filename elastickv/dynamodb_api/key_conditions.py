@@ -109,7 +109,10 @@ def _read(condition: Condition, values: Mapping[str, Value], found: dict[str, Ke
             if name:
                 raise ValidationException(f"{_INVALID_CONDITION}Multiple attribute names used in one condition")
             if len(operand.steps) > 1:
-                raise ValidationException("KeyConditionExpressions cannot have conditions on nested attributes")
+                raise ValidationException(
+                    "Invalid KeyConditionExpression: "
+                    "KeyConditionExpressions cannot have conditions on nested attributes"
+                )
             name = str(operand.steps[0])
         elif isinstance(operand, ValueRef):
             given.append(values[operand.name])

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar
 
-from elastickv.dynamodb_api.errors import ValidationException, ValueFault
+from elastickv.dynamodb_api.errors import NoValue, ValidationException, ValueFault
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,7 +57,7 @@ def enveloped(work: Callable[P, R]) -> Callable[P, R]:
         try:
             return work(*arguments, **options)
         except ValidationException as error:
-            if too_deep_to_read(arguments[0]):
+            if isinstance(error, NoValue) or too_deep_to_read(arguments[0]):
                 raise
             message = error.current if isinstance(error, ValueFault) else error.message
             raise ValidationException(ENVELOPE + message) from None

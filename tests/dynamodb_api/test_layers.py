@@ -55,6 +55,26 @@ def test_words_that_are_none_in_the_newer_words(store: DynamoStore, operation: s
     assert store.refuse(operation, **write(operation, ReturnConsumedCapacity="NO")) == ONE + CAPACITY
 
 
+@pytest.mark.parametrize("operation", WRITES)
+def test_a_name_that_is_none_is_told_alone(store: DynamoStore, operation: str) -> None:
+    request = write(operation, TableName="no name!", ReturnValues="NO", ReturnConsumedCapacity="NO")
+    message = "Value 'no name!' at 'tableName' failed to satisfy constraint: "
+    assert store.refuse(operation, **request) == (
+        f"{ONE}{message}Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+    )
+
+
+def test_values_of_no_type_or_several_have_no_envelope(store: DynamoStore) -> None:
+    datatypes = "must contain exactly one of the supported datatypes"
+    for value, message in (
+        ({}, f"Supplied AttributeValue is empty, {datatypes}"),
+        ({"S": "a", "N": "1"}, f"Supplied AttributeValue has more than one datatypes set, {datatypes}"),
+    ):
+        item = {"pk": S("a"), "x": {"L": [value]}}
+        assert store.refuse("PutItem", TableName="one", Item=item) == f"ValidationException: {message}"
+        assert store.refuse("DeleteItem", TableName="one", Key={"pk": value}) == f"ValidationException: {message}"
+
+
 def test_put_and_delete_tell_all_of_them(store: DynamoStore) -> None:
     both = {"ReturnValues": "NO", "ReturnConsumedCapacity": "NO"}
     message = f"ValidationException: 2 validation errors detected: {CAPACITY}; {RETURNS}"

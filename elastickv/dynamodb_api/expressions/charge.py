@@ -2,7 +2,7 @@
 
 Neither the item's key nor attributes that the expression leaves alone count, and nothing of the item that is there
 does, so that a large enough statement is refused whatever it would do, even where its condition would fail. (Measured
-at AWS to the byte, in 22 of its regions of October 2026: github.com/paritysuite/dynamodb-conformance. The others, and
+at AWS to the byte, in 31 of 33 regions in October 2026: github.com/paritysuite/dynamodb-conformance. The others, and
 transactions, PartiQL and AttributeUpdates everywhere, look at the finished item only.)
 """
 

@@ -274,11 +274,7 @@ def _create(call: Call, record: Record, asked: Record) -> None:
     if given is None:
         raise ValidationException(f"{INVALID}AttributeDefinitions is not specified for index: {name}")
     for one in given:
-        attribute, kind = one["AttributeName"], one["AttributeType"]
-        if known.setdefault(attribute, kind) != kind:
-            raise ValidationException(
-                f"{INVALID}Table already defines the attribute {attribute} with the type {known[attribute]}"
-            )
+        known.setdefault(one["AttributeName"], one["AttributeType"])  # what the table has defined before stays
     check_key_schema(asked["KeySchema"], names(given))  # what the table has defined before does not count
     check_projection(asked["Projection"])
     pay_per_request = record["BillingMode"] == "PAY_PER_REQUEST"

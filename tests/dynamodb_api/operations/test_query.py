@@ -149,7 +149,10 @@ ENVELOPED = "ValidationException: 1 validation error detected: "
         ("pk <> :p", "Invalid operator used in KeyConditionExpression: <>"),
         ("attribute_exists(pk)", "Invalid operator used in KeyConditionExpression: attribute_exists"),
         ("size(pk) = :a", "KeyConditionExpressions cannot contain nested operations"),
-        ("pk = :p AND sk.x = :a", "KeyConditionExpressions cannot have conditions on nested attributes"),
+        (
+            "pk = :p AND sk.x = :a",
+            "Invalid KeyConditionExpression: KeyConditionExpressions cannot have conditions on nested attributes",
+        ),
         ("pk = sk", "Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition"),
         (":p = :s", "Invalid condition in KeyConditionExpression: No key attribute specified"),
         (

@@ -225,6 +225,25 @@ def test_tokens_have_36_characters(store: DynamoStore) -> None:
     assert "clientRequestToken" in refuse(store, put("a"), ClientRequestToken="x" * 37)
 
 
+def test_indexes_cost_no_more_than_without_a_transaction(store: DynamoStore) -> None:
+    """The table costs twice, its indexes do not (measured at AWS)."""
+    item = {"pk": S("a"), "sk": S("b"), "tag": S("t"), "when": N(1), "x": S("x" * 1500)}
+    whole = {"Put": {"TableName": "full", "Item": item}}
+    first = run(store, whole, ReturnConsumedCapacity="INDEXES")
+    assert first["ConsumedCapacity"] == [
+        {
+            "TableName": "full",
+            "CapacityUnits": 8.0,
+            "WriteCapacityUnits": 8.0,
+            "Table": {"CapacityUnits": 4.0, "WriteCapacityUnits": 4.0},
+            "LocalSecondaryIndexes": {"by_when": {"CapacityUnits": 2.0, "WriteCapacityUnits": 2.0}},
+            "GlobalSecondaryIndexes": {"by_tag": {"CapacityUnits": 2.0, "WriteCapacityUnits": 2.0}},
+        }
+    ]
+    again = run(store, whole, ReturnConsumedCapacity="TOTAL")
+    assert again["ConsumedCapacity"] == [{"TableName": "full", "CapacityUnits": 4.0, "WriteCapacityUnits": 4.0}]
+
+
 def test_a_token_that_is_too_long_is_told_first(store: DynamoStore) -> None:
     message = refuse(store, put("a"), ClientRequestToken="x" * 37, ReturnConsumedCapacity="BOGUS")
     assert message.startswith("2 validation errors detected: Value 'xxx")

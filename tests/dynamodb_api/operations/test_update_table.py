@@ -228,3 +228,20 @@ def test_local_indexes_stay(door: DynamoDoor, dynamodb: Any) -> None:
 def test_a_table_that_is_not_there(dynamodb: Any) -> None:
     with pytest.raises(ClientError, match="Table: abc not found"):
         dynamodb.update_table(TableName="abc", DeletionProtectionEnabled=True)
+
+
+def test_an_attribute_keeps_the_type_it_has(door: DynamoDoor, dynamodb: Any) -> None:
+    dynamodb.create_table(**PROVISIONED)
+    dynamodb.update_table(
+        TableName="abc",
+        AttributeDefinitions=[
+            {"AttributeName": "a", "AttributeType": "N"},
+            {"AttributeName": "b", "AttributeType": "B"},
+            {"AttributeName": "unused", "AttributeType": "S"},
+        ],
+        GlobalSecondaryIndexUpdates=[{"Create": index("one", "b", ProvisionedThroughput=UNITS)}],
+    )
+    assert dynamodb.describe_table(TableName="abc")["Table"]["AttributeDefinitions"] == [
+        {"AttributeName": "a", "AttributeType": "S"},
+        {"AttributeName": "b", "AttributeType": "B"},
+    ]
