@@ -56,21 +56,35 @@ class Span:
         return Span(low, with_low, high, with_high)
 
 
-def check(where: Condition | None, keys: Sequence[KeyAttribute], values: Values, *, typed: bool = True) -> None:
-    """ValidationException when the clause's reads overlap or are too many. `keys`: of what is read; `typed`: values of
-    another type than a key's are refused as well."""
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A branch of the clause."""
+
+    partitions: list[Value]
+    """None at all when the branch contradicts itself."""
+    looked_at: list[str]
+    """Attributes that the branch mentions, in the order in which they stand there."""
+
+
+def reads_of(
+    where: Condition | None, keys: Sequence[KeyAttribute], values: Values, *, typed: bool = True
+) -> list[Read] | None:
+    """What the clause falls apart into; None when it is a scan. ValidationException when the reads overlap or are too
+    many. `keys`: of what is read; `typed`: values of another type than a key's are refused as well."""
     if where is None:
-        return
+        return None
     names = {attribute.name for attribute in keys}
     branches = _multiplied(where, names)
     if branches is None:
-        return
+        return None
+    found: list[Read] = []
     reads: list[tuple[Value, Span]] = []
     number = 0
     for branch in branches:
         partitions = _named(branch, keys[0], values, typed)
         if partitions is None:
-            return
+            return None
+        found.append(Read(partitions, [name for part in branch for name in mentioned(part)]))
         spans = [Span()] if len(keys) == 1 else _spans(branch, keys[1], values, typed)
         number += len(partitions) * max(len(spans), 1)
         reads += [(partition, span) for partition in partitions for span in spans]
@@ -80,6 +94,7 @@ def check(where: Condition | None, keys: Sequence[KeyAttribute], values: Values,
         for other, another in reads[:place]:
             if not span.narrowed(another).empty and equal(partition, other):
                 raise ValidationException(OVERLAPPING)
+    return found
 
 
 def _multiplied(condition: Condition, names: set[str]) -> list[Branch] | None:

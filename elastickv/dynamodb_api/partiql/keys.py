@@ -145,6 +145,23 @@ def sort_condition(where: Condition | None, attribute: KeyAttribute, values: Val
     return None
 
 
+def as_hashed(names: Sequence[str]) -> list[str]:
+    """Names as AWS lists them where Java keeps them in a HashSet: by the slots that their hashes fall into."""
+    distinct = list(dict.fromkeys(names))
+    slots = 16
+    while len(distinct) > slots * 3 // 4:
+        slots *= 2
+
+    def slot(name: str) -> int:
+        units = name.encode("utf-16-be", "surrogatepass")
+        found = 0
+        for at in range(0, len(units), 2):
+            found = (31 * found + int.from_bytes(units[at : at + 2])) & 0xFFFFFFFF
+        return (found ^ found >> 16) & (slots - 1)
+
+    return sorted(distinct, key=slot)
+
+
 def mentioned(where: Condition | None) -> list[str]:
     """Attributes that the clause looks at, in the order in which they stand there."""
     found: list[str] = []

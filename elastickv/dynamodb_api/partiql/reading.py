@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from elastickv.dynamodb_api import records, schema, tables
-from elastickv.dynamodb_api.attributes import INVALID, Item, Key, check_item, order
+from elastickv.dynamodb_api.attributes import INVALID, Item, Key, Value, check_item, order
 from elastickv.dynamodb_api.errors import ApiError, ValidationException
 from elastickv.dynamodb_api.expressions.nodes import Path
 from elastickv.dynamodb_api.expressions.paths import lookup
@@ -49,6 +49,10 @@ def named(item: Item, paths: Sequence[Path]) -> Item:
     return row
 
 
+def _last_partition(read: branches.Read) -> tuple[bool, Any]:
+    return bool(read.partitions), max(map(order, read.partitions), default=None)
+
+
 class Reading:
     """One page of a SELECT."""
 
@@ -64,8 +68,8 @@ class Reading:
             self.holds = lambda item: test(item, values)
         self.table = tables.table(view, statement.table)
         self.source = _source(view, self.table, statement, request)
-        branches.check(statement.where, self.source.keys, statement.values)
-        self.partitions = keys.partitions(statement.where, self.source.keys[0], statement.values)
+        self.reads = branches.reads_of(statement.where, self.source.keys, statement.values)
+        self.partitions = self._partitions()
         self.reverse = self._order()
         self._check_shown()
 
@@ -73,13 +77,29 @@ class Reading:
         statement, source = self.statement, self.source
         chosen = [str(path.steps[0]) for path in statement.paths or ()]
         check_projected(source, {}, chosen, ())
-        if self.partitions is not None and source.shown is not None and source.index is not None:
-            hidden = [name for name in keys.mentioned(statement.where) if name not in source.shown]
-            if hidden:
-                raise ValidationException(
-                    f"{INVALID}Secondary index {source.index.name} does not project one or more filter attributes: "
-                    f"[{', '.join(hidden)}]"
-                )
+        if source.shown is None or source.index is None:
+            return
+        # One branch that needs nothing else lets all of them through; of several the last partition's is named.
+        hidden: list[str] = []
+        for read in sorted(self.reads or (), key=_last_partition):
+            hidden = [name for name in read.looked_at if name not in source.shown]
+            if not hidden:
+                return
+        if hidden:
+            raise ValidationException(
+                f"{INVALID}Secondary index {source.index.name} does not project one or more filter attributes: "
+                f"[{', '.join(keys.as_hashed(hidden))}]"
+            )
+
+    def _partitions(self) -> list[Value] | None:
+        """Partitions to be read; None for all of them."""
+        named = keys.partitions(self.statement.where, self.source.keys[0], self.statement.values)
+        if named is not None or self.reads is None:
+            return named
+        distinct: list[Value] = []
+        for read in self.reads:
+            distinct += [value for value in read.partitions if value not in distinct]
+        return distinct
 
     def _order(self) -> bool:
         """ORDER BY held against the keys; whether it is from the top down."""
@@ -204,7 +224,7 @@ def one_row(view: View, statement: Select, missing: str) -> Row:
     table = tables.table(view, statement.table)
     if statement.index:
         raise ValidationException(missing)
-    branches.check(statement.where, table.keys, statement.values, typed=False)
+    branches.reads_of(statement.where, table.keys, statement.values, typed=False)
     found = keys.item_key(statement.where, table.keys, statement.values, one_of=True)
     if found is None or found[1]:
         raise ValidationException(missing)

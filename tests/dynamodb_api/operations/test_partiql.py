@@ -208,6 +208,8 @@ def test_order(sql: Sql) -> None:
     assert sorts(sql("SELECT b FROM ranged WHERE a = 'p' ORDER BY b DESC")) == ["s4", "s3", "s2", "s1", "s0"]
     rows = sql("SELECT a, b FROM ranged WHERE a IN ['p', 'q'] AND b < 's2' ORDER BY a DESC, b")
     assert [(row["a"]["S"], row["b"]["S"]) for row in rows] == [("q", "s0"), ("q", "s1"), ("p", "s0"), ("p", "s1")]
+    rows = sql("SELECT a, b FROM ranged WHERE a = 'q' AND b = 's0' OR a = 'p' AND b > 's3' ORDER BY a")
+    assert [(row["a"]["S"], row["b"]["S"]) for row in rows] == [("p", "s4"), ("q", "s0")]
     assert sql.refused("SELECT * FROM ranged ORDER BY b")[1].startswith("Must have WHERE clause in the statement when")
     assert sql.refused("SELECT * FROM ranged WHERE n = 1 ORDER BY b")[1].startswith("Must have at least one non-opti")
     assert sql.refused("SELECT * FROM ranged WHERE a = 'p' ORDER BY n")[1] == (
@@ -215,7 +217,9 @@ def test_order(sql: Sql) -> None:
     )
 
 
-@pytest.mark.parametrize("where", ["a = 'p'", "a IN ['q', 'p']", "n >= 0", "a = 'p' AND n <> 2"])
+@pytest.mark.parametrize(
+    "where", ["a = 'p'", "a IN ['q', 'p']", "n >= 0", "a = 'p' AND n <> 2", "a = 'q' AND b > 's0' OR a = 'p'"]
+)
 @pytest.mark.parametrize("limit", [1, 3, 100])
 def test_pages_put_together_are_the_whole(sql: Sql, where: str, limit: int) -> None:
     fill(sql)
@@ -300,6 +304,32 @@ def test_an_index_shows_what_it_projects(sql: Sql) -> None:
 )
 def test_indexes_and_what_is_refused(sql: Sql, statement: str, message: str) -> None:
     assert sql.refused(statement) == ("ValidationException", message)
+
+
+@pytest.mark.parametrize(
+    ("where", "hidden"),
+    [
+        ("(g = 'x' OR g = 'y') AND h1 = 1", "h1"),
+        ("g = 'x' AND NOT (h1 = 1 OR shown = 'y')", "h1"),
+        ("g = 'b' AND h1 = 1 OR g = 'q' AND h2 = 1", "h2"),
+        ("g = 'q' AND h1 = 1 OR g = 'b' AND h2 = 1", "h1"),
+        ("g = 'x' AND h2 = 1 AND (h1 = 2 OR shown = 'y')", "h1, h2"),
+        ("g = 'x' AND (zz = 1 OR aa = 2 OR mm = 3)", "zz, aa, mm"),
+        ("g = 'x' AND shown = 'y' OR g = 'y' AND h1 = 1", None),
+        ("g > 'x' AND h1 = 1", None),
+        ("g = 'x' AND (g = 'y' OR h1 = 1)", None),
+        ("g = 'x' AND h1 = 1 OR h2 = 1", None),
+    ],
+)
+def test_filters_on_what_an_index_does_not_show(sql: Sql, where: str, hidden: str | None) -> None:
+    statement = f"""SELECT a FROM "ranged"."gsi-inc" WHERE {where}"""
+    if hidden is None:
+        assert sql(statement) == []
+    else:
+        assert sql.refused(statement) == (
+            "ValidationException",
+            f"{INVALID}Secondary index gsi-inc does not project one or more filter attributes: [{hidden}]",
+        )
 
 
 def test_a_filter_on_what_an_index_does_not_show_matches_nothing_in_a_scan(sql: Sql) -> None:

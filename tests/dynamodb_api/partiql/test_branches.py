@@ -83,6 +83,25 @@ def test_more_reads_than_there_may_be(store: DynamoStore) -> None:
     assert found(store, f"p IN {some(51)} OR n = 1") == ["p1", "q1"]
 
 
+def test_only_the_partitions_that_are_named_are_read(store: DynamoStore) -> None:
+    for partition in "opqr":
+        item = {"p": {"S": partition}, "s": {"S": "large"}, "filler": {"S": "x" * 100_000}}
+        store.call("PutItem", TableName="t", Item=item)
+
+    def cost(where: str) -> float:
+        statement = f"SELECT s FROM t WHERE {where}"
+        answer = store.call("ExecuteStatement", Statement=statement, ReturnConsumedCapacity="TOTAL")
+        assert len(answer["Items"]) == 2
+        units: float = answer["ConsumedCapacity"]["CapacityUnits"]
+        return units
+
+    assert cost("p = 'o' OR p = 'r'") == cost("p IN ['o', 'r']") < cost("p = 'o' OR p = 'r' OR n = 7")
+
+
+def test_branches_that_contradict_themselves_find_nothing(store: DynamoStore) -> None:
+    assert found(store, "(p = 'p' AND p = 'q') OR (p = 'q' AND p = 'r' AND s = '1')") == []
+
+
 def test_a_clause_that_multiplies_out_without_end_is_a_scan(store: DynamoStore) -> None:
     tangle = " AND ".join(f"(s = '{one}' OR n < 3)" for one in range(12))
     assert sorted(found(store, f"p = 'p' AND {tangle}")) == ["p1", "p2"]
