@@ -88,6 +88,8 @@ def plan(view: View, statement: Writing) -> Plan:
     holds = _condition(rest, values)
     if not isinstance(statement, Delete):
         holds = _present(table, holds)
+    elif holds is not None:
+        holds = _absent(table, holds)
     return Plan(statement, table, key, holds)
 
 
@@ -106,9 +108,12 @@ def _condition(rest: Sequence[Condition], values: Values) -> Holds | None:
     return lambda item: test(item, values)
 
 
-def _absent(table: Table) -> Holds:
+def _absent(table: Table, holds: Holds | None = None) -> Holds:
+    """INSERT replaces nothing. `holds`: of DELETE, which asks nothing of what is not there."""
     name = table.hash.name
-    return lambda item: name not in item
+    if holds is None:
+        return lambda item: name not in item
+    return lambda item: name not in item or holds(item)
 
 
 def _present(table: Table, holds: Holds | None) -> Holds:

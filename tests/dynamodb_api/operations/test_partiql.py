@@ -99,6 +99,7 @@ def test_insert_select_update_delete(sql: Sql) -> None:
     assert sql.refused("UPDATE abc SET n = 1 WHERE a = 'nobody'")[0] == "ConditionalCheckFailedException"
     assert sql.refused("DELETE FROM abc WHERE a = 'one' AND n = 1")[0] == "ConditionalCheckFailedException"
     assert sql("DELETE FROM abc WHERE a = 'nobody'") == []
+    assert sql("DELETE FROM abc WHERE a = 'nobody' AND a = 'nobody' AND n = 1 RETURNING ALL OLD *") == []
     assert sql("DELETE FROM abc WHERE a = 'one' RETURNING ALL OLD *") == [item]
     assert sql("SELECT * FROM abc WHERE a = 'one'") == []
 
@@ -386,11 +387,6 @@ def test_statements_that_are_not_well_formed(sql: Sql, statement: str, message: 
             "DELETE FROM abc WHERE a = 'x' AND a = 'y'",
             "ValidationException",
             "Multiple conditions on same key a. Only single item Update/Insert/Delete are supported",
-        ),
-        (
-            "DELETE FROM abc WHERE a = 'x' AND a = 'x' AND n = 1",
-            "ConditionalCheckFailedException",
-            "The conditional request failed",
         ),
         (
             "SELECT * FROM abc WHERE a = 'x' AND attribute_exists()",
