@@ -92,7 +92,7 @@ def reads_of(
         raise ValidationException(TOO_MANY)
     for place, (partition, span) in enumerate(reads):
         for other, another in reads[:place]:
-            if not span.narrowed(another).empty and equal(partition, other):
+            if equal(partition, other) and not span.narrowed(another).empty:
                 raise ValidationException(OVERLAPPING)
     return found
 

@@ -42,7 +42,8 @@ class Token(NamedTuple):
 
 
 _TOKEN: Final = re.compile(
-    r"(?:\s+|--[^\n]*|/\*.*?\*/)*(?:"
+    # Atomic: a comment is never read again in part, nor past its end.
+    r"(?>\s*(?:(?:--[^\n]*|/\*.*?\*/)\s*)*)(?:"
     r"(?P<WORD>[A-Za-z_$][A-Za-z0-9_$]*)"
     r'|"(?P<QUOTED>(?:[^"]|"")*)"'
     r"|'(?P<TEXT>(?:[^']|'')*)'"

@@ -224,9 +224,9 @@ def one_row(view: View, statement: Select, missing: str) -> Row:
     table = tables.table(view, statement.table)
     if statement.index:
         raise ValidationException(missing)
-    branches.reads_of(statement.where, table.keys, statement.values, typed=False)
     found = keys.item_key(statement.where, table.keys, statement.values, one_of=True)
     if found is None or found[1]:
+        branches.reads_of(statement.where, table.keys, statement.values, typed=False)
         raise ValidationException(missing)
     with naming_one_item():
         schema.check_key(table, found[0])

@@ -16,6 +16,15 @@ def test_comments_are_spaces() -> None:
     assert texts("a - - 1") == ["a", "-", "-", "1"]
 
 
+def test_comments_are_read_once() -> None:
+    """A sign that means nothing behind them does not make them anything else, nor take long."""
+    for spaces in (" " * 8000, "-- a " * 1600 + "\n", "/* a */ " * 1000, "/**//" * 1000):
+        with pytest.raises(ValidationException):
+            tokens_of(spaces + "#")
+    with pytest.raises(ValidationException):
+        tokens_of("/* a */ # */ b")
+
+
 def test_words_in_quotes_are_never_keywords() -> None:
     assert [token.kind for token in tokens_of("""select "select" 'select' selected""")] == [
         Kind.KEYWORD,
