@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from elastickv.dynamodb_api import warm_throughput
 from elastickv.dynamodb_api.arns import index_arn, stream_arn, table_arn
 from elastickv.dynamodb_api.registry import ACCOUNT, Call
 from elastickv.dynamodb_api.tables import Index, Table, counts
@@ -29,7 +30,7 @@ def describe(call: Call, table: Table, *, status: str = "", table_status: str = 
         "TableArn": table_arn(region, table.name),
         "TableId": record["TableId"],
         "DeletionProtectionEnabled": record["DeletionProtectionEnabled"],
-        "WarmThroughput": warm_throughput(record),
+        "WarmThroughput": {**warm_throughput.current(record), "Status": "ACTIVE"},
     }
     if pay_per_request or "OnDemandSince" in record:
         described["BillingModeSummary"] = {"BillingMode": record["BillingMode"]}
@@ -60,19 +61,6 @@ def describe(call: Call, table: Table, *, status: str = "", table_status: str = 
         if indexes:
             described[member] = indexes
     return described
-
-
-def warm_throughput(record: Any) -> dict[str, Any]:
-    """AWS shows what a table can take at once without being warmed; here there is no such limit, so it is what was
-    asked for, or AWS' initial values."""
-    if "WarmThroughput" in record:
-        return {"Status": "ACTIVE", **record["WarmThroughput"]}
-    throughput = record.get("ProvisionedThroughput", {})
-    return {
-        "ReadUnitsPerSecond": throughput.get("ReadCapacityUnits") or 12000,
-        "WriteUnitsPerSecond": throughput.get("WriteCapacityUnits") or 4000,
-        "Status": "ACTIVE",
-    }
 
 
 def _status(table: Table) -> str:
@@ -107,5 +95,5 @@ def _index(call: Call, table: Table, index: Index, status: str) -> dict[str, Any
     }
     if "OnDemandThroughput" in index.raw:
         described["OnDemandThroughput"] = index.raw["OnDemandThroughput"]
-    described["WarmThroughput"] = warm_throughput(index.raw)
+    described["WarmThroughput"] = {**warm_throughput.current(index.raw), "Status": "ACTIVE"}
     return described

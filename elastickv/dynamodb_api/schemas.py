@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from elastickv.dynamodb_api.errors import ValidationException
+from elastickv.dynamodb_api.hash_order import in_hash_order
 from elastickv.dynamodb_api.shapes import NAME, Boolean, Kind, ListOf, Long, String, Struct, required
 
 INVALID: Final = "One or more parameter values were invalid: "
@@ -27,7 +28,7 @@ THROUGHPUT: Final = Struct(
     ReadCapacityUnits=required(Long(min=1)),
 )
 ON_DEMAND: Final = Struct("OnDemandThroughput", MaxReadRequestUnits=Long(), MaxWriteRequestUnits=Long())
-WARM: Final = Struct("WarmThroughput", ReadUnitsPerSecond=Long(min=1), WriteUnitsPerSecond=Long(min=1))
+WARM: Final = Struct("WarmThroughput", ReadUnitsPerSecond=Long(), WriteUnitsPerSecond=Long())
 DEFINITIONS: Final = ListOf(
     Struct(
         "AttributeDefinition",
@@ -97,7 +98,8 @@ def check_key_schema(schema: Sequence[Mapping[str, str]], defined: Sequence[str]
     if any(key not in defined for key in keys):
         raise ValidationException(
             f"{INVALID}Some index key attributes are not defined in AttributeDefinitions. "
-            f"Keys: {bracketed(keys)}, AttributeDefinitions: {bracketed(defined)}"
+            f"Keys: {bracketed(keys)}, "
+            f"AttributeDefinitions: {bracketed(in_hash_order(defined, len(defined)))}"
         )
     if len(set(keys)) < len(keys):
         raise ValidationException("Both the Hash Key and the Range Key element in the KeySchema have the same name")
@@ -132,17 +134,24 @@ def check_projected(indexes: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def check_on_demand(limits: Mapping[str, int] | None, pay_per_request: bool, what: str = "table") -> None:
-    if limits is None:
-        return
-    suffix = "" if what == "table" else f" for {what}"
-    for member, value in limits.items():
+def check_on_demand(
+    limits: Mapping[str, int] | None, pay_per_request: bool, index: str = "", *, new: bool = False
+) -> None:
+    """Of a table, or of an index by its name. `new`: of a table that is being made, which has no limit that -1 could
+    take away."""
+    what = f"index : {index}" if index else "table"
+    for member, value in (limits or {}).items():
         if not pay_per_request:
+            if new:
+                suffix = f" for index: {index}" if index else ""
+                when = "table BillingMode is PROVISIONED."
+            else:
+                suffix = f" for {what}" if index else ""
+                when = "the table BillingMode is PROVISIONED"
             raise ValidationException(
-                f"{INVALID}{member} for OnDemandThroughput{suffix} cannot be specified when the table BillingMode is "
-                "PROVISIONED"
+                f"{INVALID}{member} for OnDemandThroughput{suffix} cannot be specified when {when}"
             )
-        if value < 1 and value != -1:
+        if value < 1 and (new or value != -1):
             raise ValidationException(
                 f"{INVALID}Requested {member} for OnDemandThroughput for {what} is outside of valid range"
             )

@@ -10,6 +10,7 @@ from typing import Any, Final
 from elastickv.dynamodb_api import streams, tables
 from elastickv.dynamodb_api.descriptions import describe
 from elastickv.dynamodb_api.errors import ResourceInUseException, ValidationException
+from elastickv.dynamodb_api.hash_order import in_hash_order
 from elastickv.dynamodb_api.registry import Call, operation
 from elastickv.dynamodb_api.schemas import (
     BILLING_MODE,
@@ -38,6 +39,7 @@ from elastickv.dynamodb_api.schemas import (
     names,
 )
 from elastickv.dynamodb_api.shapes import NEW_TABLE_NAME, Boolean, ListOf, Shape, required
+from elastickv.dynamodb_api.warm_throughput import check_new
 
 log = logging.getLogger(__name__)
 
@@ -102,20 +104,22 @@ def _check(request: dict[str, Any]) -> None:
     for place, one in enumerate(defined):
         if one in defined[:place]:
             raise ValidationException(f"Attribute Name is duplicated: {one}")
+    indexes = [*(local or ()), *(spread or ())]
+    used = [*names(schema), *(name for one in indexes for name in names(one["KeySchema"]))]
+    if indexes and set(used) < set(defined):
+        raise ValidationException(
+            f"{INVALID}Some AttributeDefinitions are not used. "
+            f"AttributeDefinitions: {bracketed(in_hash_order(defined, len(defined)))}, "
+            f"keys used: {bracketed(in_hash_order(used))}"
+        )
     taken: set[str] = set()
     if local is not None:
         _check_local(schema, local, defined, taken)
     if spread is not None:
         _check_global(spread, defined, taken, pay_per_request)
-    indexes = [*(local or ()), *(spread or ())]
     check_projected(indexes)
-    used = [*names(schema), *(name for one in indexes for name in names(one["KeySchema"]))]
-    if any(one not in used for one in defined):
-        raise ValidationException(
-            f"{INVALID}Some AttributeDefinitions are not used. AttributeDefinitions: {bracketed(defined)}, "
-            f"keys used: {bracketed(list(dict.fromkeys(used)))}"
-        )
-    check_on_demand(request.get("OnDemandThroughput"), pay_per_request)
+    check_on_demand(request.get("OnDemandThroughput"), pay_per_request, new=True)
+    check_new(request.get("WarmThroughput"), throughput, "table")
     check_sse(request.get("SSESpecification"))
     stream = request.get("StreamSpecification")
     if stream is not None:
@@ -174,7 +178,8 @@ def _check_global(indexes: list[dict[str, Any]], defined: list[str], taken: set[
             raise ValidationException(f"{INVALID}ProvisionedThroughput is not specified for index: {name}")
         if throughput is not None:
             check_throughput(throughput)
-        check_on_demand(index.get("OnDemandThroughput"), pay_per_request, f"index : {name}")
+        check_on_demand(index.get("OnDemandThroughput"), pay_per_request, name, new=True)
+        check_new(index.get("WarmThroughput"), throughput, f"index {name}")
         _take(name, taken)
     if len(indexes) > MAX_GLOBAL:
         raise ValidationException(f"{INVALID}GlobalSecondaryIndex count exceeds the per-table limit of {MAX_GLOBAL}")

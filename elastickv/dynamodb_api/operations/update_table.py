@@ -36,6 +36,8 @@ from elastickv.dynamodb_api.schemas import (
 )
 from elastickv.dynamodb_api.shapes import NAME, TABLE_NAME, Boolean, ListOf, Shape, Struct, required
 from elastickv.dynamodb_api.tables import Table
+from elastickv.dynamodb_api.update_concerns import check_concerns
+from elastickv.dynamodb_api.warm_throughput import check_change, check_new
 
 _SHAPE: Final = Shape(
     parameters=("TableName",),
@@ -65,8 +67,7 @@ _SHAPE: Final = Shape(
     OnDemandThroughput=ON_DEMAND,
     WarmThroughput=WARM,
 )
-_ASKED: Final = tuple(member for member in _SHAPE.members if member not in ("TableName", "AttributeDefinitions"))
-_SIMPLE: Final = ("TableClass", "DeletionProtectionEnabled", "OnDemandThroughput", "WarmThroughput")
+_SIMPLE: Final = ("TableClass", "DeletionProtectionEnabled")
 
 Record = dict[str, Any]
 
@@ -89,6 +90,8 @@ def update_table(call: Call) -> dict[str, Any]:
         _index(call, table, record, update)
     _stream(call, table, record)
     _encryption(request, record)
+    check_change(request.get("WarmThroughput"), record, "table")
+    _limits(record, request)
     for member in _SIMPLE:
         if member in request:
             record[member] = request[member]
@@ -105,14 +108,8 @@ def _check(request: Record) -> None:
     """What the request alone tells."""
     if "ReplicaUpdates" in request:
         raise ValidationException(f"{INVALID}ReplicaUpdates cannot be specified: there are no global tables")
+    check_concerns(request)
     updates = request.get("GlobalSecondaryIndexUpdates")
-    if not any(member in request for member in _ASKED) or (
-        updates == [] and not any(member in request for member in _ASKED if member != "GlobalSecondaryIndexUpdates")
-    ):
-        raise ValidationException(
-            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
-            "SSESpecification or ReplicaUpdates is required"
-        )
     throughput = request.get("ProvisionedThroughput")
     if request.get("BillingMode") == "PROVISIONED" and throughput is None:
         raise ValidationException(f"{INVALID}ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
@@ -138,6 +135,11 @@ def _check(request: Record) -> None:
             )
         touched.add(name)
         remade += action != "Update"
+        if action == "Update" and index.get("WarmThroughput") == {}:
+            raise ValidationException(
+                f"{INVALID}WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond "
+                f"specified for index: {name}"
+            )
     if remade and throughput is not None:
         raise ValidationException(f"{INVALID}You cannot create or delete index while updating table IOPS")
     stream = request.get("StreamSpecification")
@@ -186,6 +188,8 @@ def _billing(call: Call, table: Table, record: Record) -> None:
             for one in (record, *indexes):
                 one["ProvisionedThroughput"] = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
         else:
+            for one in (record, *indexes):
+                one.pop("OnDemandThroughput", None)
             given = {
                 update["Update"]["IndexName"]
                 for update in request.get("GlobalSecondaryIndexUpdates", ())
@@ -218,6 +222,16 @@ def _changed(before: Record, after: Record, what: str, now: float, *, switched: 
         noted["LastDecreaseDateTime"] = now
         noted["NumberOfDecreasesToday"] = before.get("NumberOfDecreasesToday", 0) + 1
     return noted
+
+
+def _limits(record: Record, asked: Record) -> None:
+    """OnDemandThroughput and WarmThroughput, member by member; -1 takes a limit away."""
+    for member in ("OnDemandThroughput", "WarmThroughput"):
+        if asked.get(member):
+            merged = {**record.get(member, {}), **asked[member]}
+            record[member] = {name: value for name, value in merged.items() if value != -1}
+            if not record[member]:
+                del record[member]
 
 
 # indexes
@@ -261,10 +275,14 @@ def _index(call: Call, table: Table, record: Record, update: Record) -> None:
             call.now_ms / 1000,
             switched=table.raw["BillingMode"] == "PAY_PER_REQUEST",
         )
-    check_on_demand(asked.get("OnDemandThroughput"), pay_per_request, f"index : {name}")
-    for member in ("OnDemandThroughput", "WarmThroughput"):
-        if member in asked:
-            own[member] = asked[member]
+    elif pay_per_request and not asked.get("OnDemandThroughput") and "WarmThroughput" not in asked:
+        raise ValidationException(
+            f"{INVALID}The only Updates for index: {name} when TableThroughputMode is PAY_PER_REQUEST can be to "
+            "OnDemandThroughput, WarmThroughput"
+        )
+    check_on_demand(asked.get("OnDemandThroughput"), pay_per_request, name)
+    check_change(asked.get("WarmThroughput"), own, f"index {name}")
+    _limits(own, asked)
 
 
 def _create(call: Call, record: Record, asked: Record) -> None:
@@ -290,7 +308,8 @@ def _create(call: Call, record: Record, asked: Record) -> None:
         )
     if throughput is not None:
         check_throughput(throughput)
-    check_on_demand(asked.get("OnDemandThroughput"), pay_per_request, f"index : {name}")
+    check_on_demand(asked.get("OnDemandThroughput"), pay_per_request, name)
+    check_new(asked.get("WarmThroughput"), throughput, f"index {name}")
     indexes = [
         *record.get("GlobalSecondaryIndexes", ()),
         {**asked, "Id": tables.fresh_id(call.view), "IndexStatus": "CREATING"},

@@ -261,8 +261,47 @@ RANGED = PLAIN | {"AttributeDefinitions": definitions("a", "b"), "KeySchema": ke
         ),
         (
             PROVISIONED | {"OnDemandThroughput": {"MaxReadRequestUnits": 1}},
-            f"{INVALID}MaxReadRequestUnits for OnDemandThroughput cannot be specified when the table BillingMode is "
-            "PROVISIONED",
+            f"{INVALID}MaxReadRequestUnits for OnDemandThroughput cannot be specified when table BillingMode is "
+            "PROVISIONED.",
+        ),
+        (
+            PLAIN | {"OnDemandThroughput": {"MaxReadRequestUnits": -1}},
+            f"{INVALID}Requested MaxReadRequestUnits for OnDemandThroughput for table is outside of valid range",
+        ),
+        (
+            PLAIN | {"GlobalSecondaryIndexes": [index("one", "a", OnDemandThroughput={"MaxReadRequestUnits": 0})]},
+            f"{INVALID}Requested MaxReadRequestUnits for OnDemandThroughput for index : one is outside of valid range",
+        ),
+        (
+            PLAIN | {"WarmThroughput": {"ReadUnitsPerSecond": 0, "WriteUnitsPerSecond": 0}},
+            f"{INVALID}Requested ReadUnitsPerSecond for WarmThroughput for table is lower than initial throughput for "
+            "OnDemand. See: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html"
+            "#on-demand-capacity-mode-initial",
+        ),
+        (
+            PROVISIONED | {"WarmThroughput": {"ReadUnitsPerSecond": 1}},
+            f"{INVALID}Requested ReadUnitsPerSecond for WarmThroughput for table is lower than ReadCapacityUnits of "
+            "ProvisionedThroughput",
+        ),
+        (
+            PLAIN
+            | {
+                "AttributeDefinitions": definitions("a", "b", "c", "pk", "sk"),
+                "KeySchema": keys("pk", "sk"),
+                "GlobalSecondaryIndexes": [index("x", "a")],
+            },
+            "1 validation error detected: Value 'x' at 'globalSecondaryIndexes.1.member.indexName' failed to satisfy "
+            "constraint: Member must have length greater than or equal to 3",
+        ),
+        (
+            PLAIN
+            | {
+                "AttributeDefinitions": definitions("a", "b", "c", "pk", "sk"),
+                "KeySchema": keys("pk", "sk"),
+                "GlobalSecondaryIndexes": [index("one", "a", Projection={})],
+            },
+            f"{INVALID}Some AttributeDefinitions are not used. AttributeDefinitions: [sk, a, b, c, pk], "
+            "keys used: [a, sk, pk]",
         ),
         (
             PLAIN | {"Tags": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]},

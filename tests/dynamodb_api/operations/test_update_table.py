@@ -67,12 +67,10 @@ def test_billing_there_and_back(door: DynamoDoor, dynamodb: Any) -> None:
 
 def test_class_limits_and_encryption(door: DynamoDoor, dynamodb: Any) -> None:
     dynamodb.create_table(**PLAIN)
-    dynamodb.update_table(
-        TableName="abc",
-        TableClass="STANDARD_INFREQUENT_ACCESS",
-        OnDemandThroughput={"MaxReadRequestUnits": 20},
-        SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": "alias/mine"},
-    )
+    encryption = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": "alias/mine"}
+    dynamodb.update_table(TableName="abc", TableClass="STANDARD_INFREQUENT_ACCESS")
+    dynamodb.update_table(TableName="abc", OnDemandThroughput={"MaxReadRequestUnits": 20})
+    dynamodb.update_table(TableName="abc", SSESpecification=encryption)
     table = dynamodb.describe_table(TableName="abc")["Table"]
     assert table["TableClassSummary"]["TableClass"] == "STANDARD_INFREQUENT_ACCESS"
     assert table["OnDemandThroughput"] == {"MaxReadRequestUnits": 20}
@@ -123,18 +121,63 @@ def test_indexes_come_and_go(door: DynamoDoor, dynamodb: Any) -> None:
     )
 
 
+NOTHING_ASKED = (
+    "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, "
+    "SSESpecification, ReplicaUpdates, MultiAccountReplicaReady, ReplicaTransitRoleArn, MultiRegionConsistency, "
+    "DeletionProtectionEnabled, OnDemandThroughput, WarmThroughput or TableClass is required"
+)
+ENCRYPTED = {"SSESpecification": {"Enabled": True}}
+PROTECTED = {"DeletionProtectionEnabled": True}
+CLASS = {"TableClass": "STANDARD"}
+WARM = {"WarmThroughput": {"ReadUnitsPerSecond": 13_000}}
+LIMITED = {"OnDemandThroughput": {"MaxReadRequestUnits": 5}}
+
+
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
+        ({"AttributeDefinitions": definitions("a")}, NOTHING_ASKED),
+        ({"GlobalSecondaryIndexUpdates": [], **PROTECTED}, f"{INVALID}List of GlobalSecondaryIndexUpdates is empty"),
+        (
+            ENCRYPTED | PROTECTED,
+            f"{INVALID}Server-Side Encryption modification must be the only operation in the request",
+        ),
+        (PROTECTED | CLASS, f"{INVALID}DeletionProtection modification must be the only operation in the request"),
+        (
+            PROTECTED | {"BillingMode": "PAY_PER_REQUEST"},
+            f"{INVALID}DeletionProtection modification must be the only operation in the request",
+        ),
+        (CLASS | LIMITED, f"{INVALID}TableClass modification must be the only operation in the request"),
+        (WARM | LIMITED, f"{INVALID}WarmThroughput must be the only operation in the request"),
+        (
+            WARM | {"GlobalSecondaryIndexUpdates": [{"Create": index("one", "a")}]},
+            f"{INVALID}Create global secondary index cannot be specified when updating WarmThroughput",
+        ),
+        (
+            LIMITED | {"StreamSpecification": {"StreamEnabled": False}},
+            f"{INVALID}OnDemandThroughput can only be combined with BillingMode in an UpdateTable request",
+        ),
+        (
+            {"WarmThroughput": {"ReadUnitsPerSecond": 11_999}},
+            f"{INVALID}Requested ReadUnitsPerSecond for WarmThroughput for table is lower than current WarmThroughput, "
+            "decreasing WarmThroughput is not supported",
+        ),
+        (
+            {"GlobalSecondaryIndexUpdates": [{"Update": {"IndexName": "one", "WarmThroughput": {}}}]},
+            f"{INVALID}WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond specified "
+            "for index: one",
+        ),
+        (
+            {"OnDemandThroughput": {"MaxWriteRequestUnits": 0}},
+            f"{INVALID}Requested MaxWriteRequestUnits for OnDemandThroughput for table is outside of valid range",
+        ),
         (
             {},
-            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
-            "SSESpecification or ReplicaUpdates is required",
+            NOTHING_ASKED,
         ),
         (
             {"GlobalSecondaryIndexUpdates": []},
-            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
-            "SSESpecification or ReplicaUpdates is required",
+            NOTHING_ASKED,
         ),
         (
             {"ProvisionedThroughput": UNITS},
@@ -245,3 +288,50 @@ def test_an_attribute_keeps_the_type_it_has(door: DynamoDoor, dynamodb: Any) -> 
         {"AttributeName": "a", "AttributeType": "S"},
         {"AttributeName": "b", "AttributeType": "B"},
     ]
+
+
+def test_limits_change_member_by_member(door: DynamoDoor, dynamodb: Any) -> None:
+    dynamodb.create_table(**PLAIN, OnDemandThroughput={"MaxReadRequestUnits": 5, "MaxWriteRequestUnits": 6})
+
+    def shown() -> Any:
+        return dynamodb.describe_table(TableName="abc")["Table"]
+
+    dynamodb.update_table(TableName="abc", OnDemandThroughput={"MaxReadRequestUnits": 7})
+    assert shown()["OnDemandThroughput"] == {"MaxReadRequestUnits": 7, "MaxWriteRequestUnits": 6}
+    dynamodb.update_table(TableName="abc", OnDemandThroughput={"MaxWriteRequestUnits": -1})
+    assert shown()["OnDemandThroughput"] == {"MaxReadRequestUnits": 7}
+    dynamodb.update_table(TableName="abc", **WARM)
+    assert shown()["WarmThroughput"] == {
+        "ReadUnitsPerSecond": 13_000,
+        "WriteUnitsPerSecond": 4_000,
+        "Status": "ACTIVE",
+    }
+    dynamodb.update_table(TableName="abc", BillingMode="PROVISIONED", ProvisionedThroughput=UNITS)
+    assert "OnDemandThroughput" not in shown()
+    assert refused(door, LIMITED)[1] == (
+        f"{INVALID}MaxReadRequestUnits for OnDemandThroughput cannot be specified when the table BillingMode is "
+        "PROVISIONED"
+    )
+
+
+def test_an_index_that_is_paid_per_request_has_limits_only(door: DynamoDoor, dynamodb: Any) -> None:
+    dynamodb.create_table(**PLAIN, GlobalSecondaryIndexes=[index("one", "a")])
+
+    def asked(**change: Any) -> dict[str, Any]:
+        return {"GlobalSecondaryIndexUpdates": [{"Update": {"IndexName": "one", **change}}]}
+
+    message = (
+        f"{INVALID}The only Updates for index: one when TableThroughputMode is PAY_PER_REQUEST can be to "
+        "OnDemandThroughput, WarmThroughput"
+    )
+    assert refused(door, asked())[1] == message
+    assert refused(door, asked(OnDemandThroughput={}))[1] == message
+    assert refused(door, asked(WarmThroughput={"WriteUnitsPerSecond": 3_999}))[1] == (
+        f"{INVALID}Requested WriteUnitsPerSecond for WarmThroughput for index one is lower than current "
+        "WarmThroughput, decreasing WarmThroughput is not supported"
+    )
+    dynamodb.update_table(TableName="abc", **asked(OnDemandThroughput={"MaxReadRequestUnits": 3}))
+    dynamodb.update_table(TableName="abc", **asked(WarmThroughput={"WriteUnitsPerSecond": 4_001}))
+    (one,) = dynamodb.describe_table(TableName="abc")["Table"]["GlobalSecondaryIndexes"]
+    assert one["OnDemandThroughput"] == {"MaxReadRequestUnits": 3}
+    assert one["WarmThroughput"]["WriteUnitsPerSecond"] == 4_001
