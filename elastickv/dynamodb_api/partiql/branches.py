@@ -62,8 +62,12 @@ class Read:
 
     partitions: list[Value]
     """None at all when the branch contradicts itself."""
-    looked_at: list[str]
-    """Attributes that the branch mentions, in the order in which they stand there."""
+    branch: Branch
+
+    @property
+    def looked_at(self) -> list[str]:
+        """Attributes that the branch mentions, in the order in which they stand there."""
+        return [name for part in self.branch for name in mentioned(part)]
 
 
 def reads_of(
@@ -84,7 +88,9 @@ def reads_of(
         partitions = _named(branch, keys[0], values, typed)
         if partitions is None:
             return None
-        found.append(Read(partitions, [name for part in branch for name in mentioned(part)]))
+        found.append(Read(partitions, branch))
+        if len(branches) == 1 and not any(isinstance(part, In) for part in branch):
+            return found
         spans = [Span()] if len(keys) == 1 else _spans(branch, keys[1], values, typed)
         number += len(partitions) * max(len(spans), 1)
         reads += [(partition, span) for partition in partitions for span in spans]

@@ -256,9 +256,11 @@ class Conditions(Literals):
             return token.text
         if token.kind is not Kind.NUMBER or not token.text.isdigit():
             raise not_well_formed("Expected the number of an element")
-        index = -int(token.text) if negative else int(token.text)
-        if not 0 <= index <= MAX_INDEX:
-            self.fault(f"List index is not within the allowable range; index: [{index}] at {self.place(token)}")
+        digits = token.text.lstrip("0") or "0"
+        index = int(digits) if len(digits) <= 10 else MAX_INDEX + 1
+        if index > MAX_INDEX or (negative and index):
+            written = f"-{digits}" if negative else digits
+            self.fault(f"List index is not within the allowable range; index: [{written}] at {self.place(token)}")
         return index
 
 

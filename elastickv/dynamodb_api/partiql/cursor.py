@@ -43,10 +43,13 @@ class Cursor:
 
     def word(self, *words: str) -> bool:
         """Take these keywords if they come next."""
-        if all(self.tokens[min(self.at + n, len(self.tokens) - 1)].is_word(word) for n, word in enumerate(words)):
-            self.at += len(words)
-            return True
-        return False
+        at = self.at
+        for word in words:
+            if self.tokens[at].word != word:
+                return False
+            at += 1
+        self.at = at
+        return True
 
     def sign(self, sign: str) -> bool:
         if self.next.is_sign(sign):

@@ -78,25 +78,25 @@ def _equality(part: Condition, values: Values) -> tuple[str, Value] | None:
     return condition[0], condition[1].values[0]
 
 
+def _single(operand: Operand) -> str | None:
+    return str(operand.steps[0]) if isinstance(operand, Path) and len(operand.steps) == 1 else None
+
+
 def key_condition(part: Condition, values: Values) -> tuple[str, KeyCondition] | None:
     """The attribute and the condition on it, if it is one that an ordered key can serve."""
-
-    def single(operand: Operand) -> str | None:
-        return str(operand.steps[0]) if isinstance(operand, Path) and len(operand.steps) == 1 else None
-
     if isinstance(part, Comparison) and part.operator in _OPERATORS:
         left, right, operator = part.left, part.right, part.operator
         if isinstance(left, ValueRef):
             left, right, operator = right, left, _MIRRORED[operator]
-        name = single(left)
+        name = _single(left)
         if name is not None and isinstance(right, ValueRef):
             return name, KeyCondition(_OPERATORS[operator], (values[right.name],))
     elif isinstance(part, Between):
-        name = single(part.operand)
+        name = _single(part.operand)
         if name is not None and isinstance(part.low, ValueRef) and isinstance(part.high, ValueRef):
             return name, KeyCondition("BETWEEN", (values[part.low.name], values[part.high.name]))
     elif isinstance(part, Function) and part.name == "begins_with":
-        name = single(part.arguments[0])
+        name = _single(part.arguments[0])
         start = part.arguments[1]
         if name is not None and isinstance(start, ValueRef):
             return name, KeyCondition("BEGINS_WITH", (values[start.name],))

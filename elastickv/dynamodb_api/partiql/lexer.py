@@ -32,10 +32,8 @@ class Token(NamedTuple):
     start: int
     end: int
     """Where it stands in the statement, in characters, with its quotes."""
-
-    def is_word(self, word: str) -> bool:
-        """Keywords have no case."""
-        return self.kind in (Kind.WORD, Kind.KEYWORD) and self.text.upper() == word
+    word: str = ""
+    """Of a keyword, which has no case: itself in capitals."""
 
     def is_sign(self, sign: str) -> bool:
         return self.kind is Kind.SIGN and self.text == sign
@@ -53,6 +51,7 @@ _TOKEN: Final = re.compile(
     r")",
     re.DOTALL,
 )
+_KINDS: Final = {kind.name: kind for kind in Kind}
 _INT32: Final = 1 << 31
 
 
@@ -71,13 +70,15 @@ def tokens_of(text: str) -> list[Token]:
             raise not_well_formed("")
         name = match.lastgroup
         assert name is not None
-        kind = Kind[name]
+        kind = _KINDS[name]
         found = match[name]
         start, at = match.span(name)
         if kind is Kind.WORD and found.lower() in KEYWORDS:
-            kind = Kind.KEYWORD
-        elif kind is Kind.NUMBER:
-            _check_scale(found)
+            tokens.append(Token(Kind.KEYWORD, found, start, at, found.upper()))
+            continue
+        if kind is Kind.NUMBER:
+            if not found.isdigit():
+                _check_scale(found)
         elif kind in (Kind.QUOTED, Kind.TEXT):
             start, at = start - 1, at + 1
             quote = text[start]
@@ -92,6 +93,8 @@ def _check_scale(number: str) -> None:
     mantissa, _, exponent = number.lower().partition("e")
     if not exponent:
         return
+    if len(exponent.lstrip("+-").lstrip("0")) > 10:
+        raise not_well_formed("")
     power = int(exponent)
     scale = len(mantissa.partition(".")[2]) - power
     if not -_INT32 <= power < _INT32 or not -_INT32 <= scale < _INT32:

@@ -93,9 +93,10 @@ class Reading:
 
     def _partitions(self) -> list[Value] | None:
         """Partitions to be read; None for all of them."""
-        named = keys.partitions(self.statement.where, self.source.keys[0], self.statement.values)
-        if named is not None or self.reads is None:
-            return named
+        if self.reads is None:
+            return keys.partitions(self.statement.where, self.source.keys[0], self.statement.values)
+        if len(self.reads) == 1:
+            return self.reads[0].partitions
         distinct: list[Value] = []
         for read in self.reads:
             distinct += [value for value in read.partitions if value not in distinct]

@@ -42,7 +42,8 @@ def test_a_token_knows_where_it_stands() -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ["a # b", "a /* b", "a 'b", 'a "b', "1e2147483648", "1e-2147483648", "1.5e-2147483647"]
+    "statement",
+    ["a # b", "a /* b", "a 'b", 'a "b', "1e2147483648", "1e-2147483648", "1.5e-2147483647", "1e" + "9" * 5000],
 )
 def test_what_is_no_token(statement: str) -> None:
     with pytest.raises(ValidationException) as caught:

@@ -160,6 +160,7 @@ def test_numbers_of_elements() -> None:
     out_of_range = "List index is not within the allowable range; index: "
     assert refused("SELECT l[-1] FROM t") == out_of_range + "[-1] at 1:11:1"
     assert refused("SELECT l[2147483648] FROM t") == out_of_range + "[2147483648] at 1:10:10"
+    assert refused(f"SELECT l[{'9' * 5000}] FROM t") == f"{out_of_range}[{'9' * 5000}] at 1:10:5000"
     assert refused("SELECT l[-'x'] FROM t").endswith("Expected the number of an element")
 
 
