@@ -16,7 +16,6 @@ from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.expressions.nodes import Path
 from elastickv.dynamodb_api.expressions.paths import project
 from elastickv.dynamodb_api.items import entry_key, item_key, projected_names
-from elastickv.dynamodb_api.layers import ENVELOPE
 from elastickv.dynamodb_api.schema import MISMATCH, check_key, check_key_value
 from elastickv.dynamodb_api.tables import Index, KeyAttribute, Table
 from elastickv.dynamodb_api.walks import NO_TAIL, SortOf, walk
@@ -146,7 +145,7 @@ def check_start_piece(start: Key, attribute: KeyAttribute, partition: bool) -> N
 # what is shown
 
 
-def check_select(request: Mapping[str, Any], index_named: bool) -> None:
+def check_select(request: Mapping[str, Any], index_named: bool, *, envelope: str = "") -> None:
     """Select held against the parameters that choose attributes."""
     select = request.get("Select")
     if select is None:
@@ -155,16 +154,16 @@ def check_select(request: Mapping[str, Any], index_named: bool) -> None:
     if select == "SPECIFIC_ATTRIBUTES":
         if chooser is None:
             raise ValidationException(
-                f"{ENVELOPE}Must specify the AttributesToGet or ProjectionExpression when choosing to get "
+                f"{envelope}Must specify the AttributesToGet or ProjectionExpression when choosing to get "
                 "SPECIFIC_ATTRIBUTES"
             )
         return
     if chooser is not None:
         what = "only the Count" if select == "COUNT" else select
-        raise ValidationException(f"{ENVELOPE}Cannot specify the {chooser} when choosing to get {what}")
+        raise ValidationException(f"{envelope}Cannot specify the {chooser} when choosing to get {what}")
     if select == "ALL_PROJECTED_ATTRIBUTES" and not index_named:
         raise ValidationException(
-            f"{ENVELOPE}ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
+            f"{envelope}ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
         )
 
 

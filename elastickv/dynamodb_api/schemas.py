@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.hash_order import in_hash_order
-from elastickv.dynamodb_api.shapes import NAME, Boolean, Kind, ListOf, Long, String, Struct, required
+from elastickv.dynamodb_api.shapes import NAME_PATTERN, Boolean, Kind, ListOf, Long, String, Struct, required, show
 
 INVALID: Final = "One or more parameter values were invalid: "
 MAX_UNITS: Final = 1_000_000_000_000
@@ -21,7 +21,8 @@ MAX_PROJECTED: Final = 100
 MAX_TAGS: Final = 50
 
 BILLING_MODE: Final = String(enum=("PROVISIONED", "PAY_PER_REQUEST"))
-TABLE_CLASS: Final = String(enum=("STANDARD", "STANDARD_INFREQUENT_ACCESS"))
+TABLE_CLASS: Final = String()
+_CLASSES: Final = ("STANDARD", "STANDARD_INFREQUENT_ACCESS")
 THROUGHPUT: Final = Struct(
     "ProvisionedThroughput",
     WriteCapacityUnits=required(Long(min=1)),
@@ -32,10 +33,12 @@ WARM: Final = Struct("WarmThroughput", ReadUnitsPerSecond=Long(), WriteUnitsPerS
 DEFINITIONS: Final = ListOf(
     Struct(
         "AttributeDefinition",
-        AttributeName=required(String(min=1, max=255)),
         AttributeType=required(String(enum=("B", "N", "S"))),
+        AttributeName=required(String(min=1, max=255)),
     )
 )
+INDEX_NAME: Final = String(pattern=NAME_PATTERN, min=3, max=255, length_first=True)
+"""Of an index that is being made."""
 KEY_SCHEMA: Final = ListOf(
     Struct(
         "KeySchemaElement",
@@ -52,12 +55,12 @@ PROJECTION: Final = Struct(
 )
 LOCAL_INDEX: Final = Struct(
     "LocalSecondaryIndex",
-    IndexName=required(NAME),
+    IndexName=required(INDEX_NAME),
     KeySchema=required(KEY_SCHEMA),
     Projection=required(PROJECTION),
 )
 _GLOBAL: Final[dict[str, Kind]] = {
-    "IndexName": required(NAME),
+    "IndexName": required(INDEX_NAME),
     "KeySchema": required(KEY_SCHEMA),
     "Projection": required(PROJECTION),
     "ProvisionedThroughput": THROUGHPUT,
@@ -69,12 +72,12 @@ CREATE_INDEX: Final = Struct("CreateGlobalSecondaryIndexAction", **_GLOBAL)
 STREAM: Final = Struct(
     "StreamSpecification",
     StreamEnabled=required(Boolean()),
-    StreamViewType=String(enum=("NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY")),
+    StreamViewType=String(enum=("OLD_IMAGE", "KEYS_ONLY", "NEW_AND_OLD_IMAGES", "NEW_IMAGE")),
 )
 SSE: Final = Struct(
-    "SSESpecification", Enabled=Boolean(), SSEType=String(enum=("AES256", "KMS")), KMSMasterKeyId=String()
+    "SSESpecification", Enabled=Boolean(), SSEType=String(enum=("AES256", "KMS")), KMSMasterKeyId=String(min=1)
 )
-TAG: Final = Struct("Tag", Key=required(String()), Value=required(String()))
+TAG: Final = Struct("Tag", Key=String(), Value=String())
 TAGS: Final = ListOf(TAG)
 
 
@@ -157,6 +160,14 @@ def check_on_demand(
             )
 
 
+def check_table_class(name: str | None) -> None:
+    if name is not None and name not in _CLASSES:
+        raise ValidationException(
+            "Invalid table-class parameter provided. Please try again with a valid table-class value: "
+            f"{bracketed(_CLASSES)}."
+        )
+
+
 def check_sse(specification: Mapping[str, Any] | None) -> None:
     if specification is None:
         return
@@ -175,13 +186,13 @@ def merged_tags(present: Mapping[str, str], tags: Sequence[Mapping[str, str]]) -
     merged = dict(present)
     seen = set()
     for tag in tags:
-        key, value = tag["Key"], tag["Value"]
-        if not 1 <= len(key) <= 128:
-            raise ValidationException(f"The Tag Key provided is invalid, Key: {key}")
+        key, value = tag.get("Key"), tag.get("Value")
+        if key is None or not 1 <= len(key) <= 128:
+            raise ValidationException(f"The Tag Key provided is invalid, Key: {show(key)}")
         if key.lower().startswith("aws:"):
             raise ValidationException(f"Tag Key cannot be prefixed with aws:, Key: {key}")
-        if len(value) > 256:
-            raise ValidationException(f"The Tag Value provided is invalid, Value: {value}")
+        if value is None or len(value) > 256:
+            raise ValidationException(f"The Tag Value provided is invalid, Value: {show(value)}")
         if key in seen:
             raise ValidationException(f"Duplicate Tag Keys provided as input: Duplicate Tag Key found {key}")
         seen.add(key)

@@ -89,23 +89,34 @@ class Kind:
 
 class _Sized(Kind):
     def __init__(
-        self, *, min: int | None = None, max: int | None = None, pattern: str = "", enum: Sequence[str] = ()
+        self,
+        *,
+        min: int | None = None,
+        max: int | None = None,
+        pattern: str = "",
+        enum: Sequence[str] = (),
+        length_first: bool = False,
     ) -> None:
         self.min = min
         self.max = max
         self.pattern = pattern
         self._match = re.compile(pattern).fullmatch if pattern else None
         self.enum = tuple(enum)
+        self.length_first = length_first
+        """A length that is wrong is told before the pattern. (AWS' order is not the same for all members.)"""
         self._known = frozenset(enum)
         self.plain = not (pattern or enum or min is not None or max is not None)
 
     def check(self, value: Any, path: str, errors: list[str]) -> None:
-        if self._match is not None and not self._match(value):
+        matches = self._match is None or self._match(value)
+        if not matches and not self.length_first:
             _refuse(errors, value, path, f"Member must satisfy regular expression pattern: {self.pattern}", self)
         if self.min is not None and len(value) < self.min:
             _refuse(errors, value, path, f"Member must have length greater than or equal to {self.min}", self)
         if self.max is not None and len(value) > self.max:
             _refuse(errors, value, path, f"Member must have length less than or equal to {self.max}", self)
+        if not matches and self.length_first:
+            _refuse(errors, value, path, f"Member must satisfy regular expression pattern: {self.pattern}", self)
         if self._known and value not in self._known:
             _refuse(errors, value, path, f"Member must satisfy enum value set: [{', '.join(self.enum)}]")
 
@@ -517,11 +528,11 @@ _MAX_GOOD: Final = 1024
 
 
 class _TableName(String):
-    """The name of a table, or its ARN. Where a table is made its name must have `min` characters; who names a table
-    that is not there, however short, hears that it is not there."""
+    """The name of a table, or its ARN. Where a table is made or administered its name must have three characters; who
+    names a table by which items are read or written, however short, hears that it is not there."""
 
-    def __init__(self, min: int = 1) -> None:
-        super().__init__(pattern=NAME_PATTERN, min=min, max=255)
+    def __init__(self, min: int = 1, *, length_first: bool = False) -> None:
+        super().__init__(pattern=NAME_PATTERN, min=min, max=255, length_first=length_first)
         self._good: set[str] = set()
         """Some names that passed."""
 
@@ -547,6 +558,7 @@ class _TableName(String):
 NAME: Final = String(pattern=NAME_PATTERN, min=3, max=255)
 """Of a table or index."""
 TABLE_NAME: Final = _TableName()
+ADMINISTERED_TABLE: Final = _TableName(min=3, length_first=True)
 NEW_TABLE_NAME: Final = _TableName(min=3)
 """Also of tables that are keys of a map."""
 ITEM: Final = _Item()

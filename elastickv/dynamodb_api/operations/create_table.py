@@ -34,6 +34,7 @@ from elastickv.dynamodb_api.schemas import (
     check_projected,
     check_projection,
     check_sse,
+    check_table_class,
     check_throughput,
     merged_tags,
     names,
@@ -75,6 +76,7 @@ def create_table(call: Call) -> dict[str, Any]:
 
 
 def _check(request: dict[str, Any]) -> None:
+    check_table_class(request.get("TableClass"))
     pay_per_request = request.get("BillingMode") == "PAY_PER_REQUEST"
     throughput = request.get("ProvisionedThroughput")
     if pay_per_request:
@@ -94,6 +96,9 @@ def _check(request: dict[str, Any]) -> None:
     if len(schema) > len(defined):
         raise ValidationException("Invalid KeySchema: Some index key attribute have no definition")
     check_key_schema(schema, defined)
+    for place, one in enumerate(defined):
+        if one in defined[:place]:
+            raise ValidationException(f"Attribute Name is duplicated: {one}")
     local = request.get("LocalSecondaryIndexes")
     spread = request.get("GlobalSecondaryIndexes")
     if local is None and spread is None and len(schema) != len(defined):
@@ -101,9 +106,6 @@ def _check(request: dict[str, Any]) -> None:
             f"{INVALID}Number of attributes in KeySchema does not exactly match number of attributes defined in "
             "AttributeDefinitions"
         )
-    for place, one in enumerate(defined):
-        if one in defined[:place]:
-            raise ValidationException(f"Attribute Name is duplicated: {one}")
     indexes = [*(local or ()), *(spread or ())]
     used = [*names(schema), *(name for one in indexes for name in names(one["KeySchema"]))]
     if indexes and set(used) < set(defined):

@@ -8,10 +8,10 @@ from elastickv.dynamodb_api import streams, tables
 from elastickv.dynamodb_api.descriptions import describe
 from elastickv.dynamodb_api.errors import ResourceInUseException, ValidationException
 from elastickv.dynamodb_api.registry import Call, operation
-from elastickv.dynamodb_api.shapes import TABLE_NAME, Shape
+from elastickv.dynamodb_api.shapes import ADMINISTERED_TABLE, Shape
 
 
-@operation("DeleteTable", shape=Shape(parameters=("TableName",), TableName=TABLE_NAME))
+@operation("DeleteTable", shape=Shape(parameters=("TableName",), TableName=ADMINISTERED_TABLE))
 def delete_table(call: Call) -> dict[str, Any]:
     """Drop a table, whatever it holds, in one small change."""
     name = call.request["TableName"]

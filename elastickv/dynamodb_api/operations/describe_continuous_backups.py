@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from elastickv.dynamodb_api.errors import TableNotFoundException
 from elastickv.dynamodb_api.registry import Call, operation
-from elastickv.dynamodb_api.shapes import TABLE_NAME, Shape
+from elastickv.dynamodb_api.shapes import ADMINISTERED_TABLE, Shape
 from elastickv.dynamodb_api.tables import find
 
 NONE: Final[dict[str, Any]] = {
@@ -19,7 +19,7 @@ NONE: Final[dict[str, Any]] = {
 
 @operation(
     "DescribeContinuousBackups",
-    shape=Shape(parameters=("TableName",), TableName=TABLE_NAME),
+    shape=Shape(parameters=("TableName",), TableName=ADMINISTERED_TABLE),
     write=False,
     notes=("always DISABLED: there are no continuous backups, and none can be switched on",),
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from elastickv.dynamodb_api.registry import Call, operation
-from elastickv.dynamodb_api.shapes import TABLE_NAME, Shape
+from elastickv.dynamodb_api.shapes import ADMINISTERED_TABLE, Shape
 from elastickv.dynamodb_api.tables import described_table
 
 
-@operation("DescribeTimeToLive", shape=Shape(parameters=("TableName",), TableName=TABLE_NAME), write=False)
+@operation("DescribeTimeToLive", shape=Shape(parameters=("TableName",), TableName=ADMINISTERED_TABLE), write=False)
 def describe_time_to_live(call: Call) -> dict[str, Any]:
     """Whether items of a table expire, and by which attribute."""
     table = described_table(call.view, call.request["TableName"])

@@ -11,7 +11,7 @@ from elastickv.dynamodb_api.expressions import legacy
 from elastickv.dynamodb_api.expressions.nodes import Path
 from elastickv.dynamodb_api.item_shapes import ATTRIBUTES_TO_GET, CONDITIONAL_OPERATOR, CONDITIONS, SELECT, QueryShape
 from elastickv.dynamodb_api.key_conditions import KeyConditions, key_range, same_partition, sort_test
-from elastickv.dynamodb_api.layers import current_words
+from elastickv.dynamodb_api.layers import ENVELOPE, current_words
 from elastickv.dynamodb_api.parameters import Expressions, check_attributes_to_get, check_styles
 from elastickv.dynamodb_api.reads import (
     BAD_START,
@@ -95,7 +95,7 @@ def query(call: Call) -> dict[str, Any]:
         conditions = key_conditions.from_expression(key_condition.tree, expressions.values)
     else:
         conditions = key_conditions.from_legacy(request["KeyConditions"])
-    check_select(request, "IndexName" in request)
+    check_select(request, "IndexName" in request, envelope=ENVELOPE)
 
     table = tables.table(call.view, request["TableName"])
     source = Source(call.view, table, request)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from elastickv.dynamodb_api.errors import ContinuousBackupsUnavailableException, TableNotFoundException
 from elastickv.dynamodb_api.operations.describe_continuous_backups import NONE
 from elastickv.dynamodb_api.registry import Call, operation
-from elastickv.dynamodb_api.shapes import TABLE_NAME, Boolean, Integer, Shape, Struct, required
+from elastickv.dynamodb_api.shapes import ADMINISTERED_TABLE, Boolean, Integer, Shape, Struct, required
 from elastickv.dynamodb_api.tables import find
 
 MAX_DAYS: Final = 35
@@ -17,7 +17,7 @@ MAX_DAYS: Final = 35
     "UpdateContinuousBackups",
     shape=Shape(
         parameters=("TableName",),
-        TableName=TABLE_NAME,
+        TableName=ADMINISTERED_TABLE,
         PointInTimeRecoverySpecification=required(
             Struct(
                 "PointInTimeRecoverySpecification",

@@ -31,10 +31,11 @@ from elastickv.dynamodb_api.schemas import (
     check_projected,
     check_projection,
     check_sse,
+    check_table_class,
     check_throughput,
     names,
 )
-from elastickv.dynamodb_api.shapes import NAME, TABLE_NAME, Boolean, ListOf, Shape, Struct, required
+from elastickv.dynamodb_api.shapes import ADMINISTERED_TABLE, NAME, Boolean, ListOf, Shape, Struct, required
 from elastickv.dynamodb_api.tables import Table
 from elastickv.dynamodb_api.update_concerns import check_concerns
 from elastickv.dynamodb_api.warm_throughput import check_change, check_new
@@ -42,7 +43,7 @@ from elastickv.dynamodb_api.warm_throughput import check_change, check_new
 _SHAPE: Final = Shape(
     parameters=("TableName",),
     AttributeDefinitions=DEFINITIONS,
-    TableName=TABLE_NAME,
+    TableName=ADMINISTERED_TABLE,
     ProvisionedThroughput=THROUGHPUT,
     BillingMode=BILLING_MODE,
     GlobalSecondaryIndexUpdates=ListOf(
@@ -109,6 +110,7 @@ def _check(request: Record) -> None:
     if "ReplicaUpdates" in request:
         raise ValidationException(f"{INVALID}ReplicaUpdates cannot be specified: there are no global tables")
     check_concerns(request)
+    check_table_class(request.get("TableClass"))
     updates = request.get("GlobalSecondaryIndexUpdates")
     throughput = request.get("ProvisionedThroughput")
     if request.get("BillingMode") == "PROVISIONED" and throughput is None:

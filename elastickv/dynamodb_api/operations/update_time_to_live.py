@@ -7,14 +7,14 @@ from typing import Any
 from elastickv.dynamodb_api import tables
 from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.registry import Call, operation
-from elastickv.dynamodb_api.shapes import TABLE_NAME, Boolean, Shape, String, Struct, required
+from elastickv.dynamodb_api.shapes import ADMINISTERED_TABLE, Boolean, Shape, String, Struct, required
 
 
 @operation(
     "UpdateTimeToLive",
     shape=Shape(
         parameters=("TableName",),
-        TableName=TABLE_NAME,
+        TableName=ADMINISTERED_TABLE,
         TimeToLiveSpecification=required(
             Struct(
                 "TimeToLiveSpecification",

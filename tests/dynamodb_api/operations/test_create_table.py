@@ -304,6 +304,37 @@ RANGED = PLAIN | {"AttributeDefinitions": definitions("a", "b"), "KeySchema": ke
             "keys used: [a, sk, pk]",
         ),
         (
+            PLAIN | {"AttributeDefinitions": definitions("a", "a")},
+            "Attribute Name is duplicated: a",
+        ),
+        (
+            PLAIN | {"AttributeDefinitions": [{}]},
+            "2 validation errors detected: "
+            "Value null at 'attributeDefinitions.1.member.attributeType' failed to satisfy constraint: "
+            "Member must not be null; "
+            "Value null at 'attributeDefinitions.1.member.attributeName' failed to satisfy constraint: "
+            "Member must not be null",
+        ),
+        (
+            PLAIN | {"GlobalSecondaryIndexes": [index("", "a")]},
+            "2 validation errors detected: Value '' at 'globalSecondaryIndexes.1.member.indexName' failed to satisfy "
+            "constraint: Member must have length greater than or equal to 3; Value '' at "
+            "'globalSecondaryIndexes.1.member.indexName' failed to satisfy constraint: "
+            "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+",
+        ),
+        (
+            PLAIN | {"SSESpecification": {"Enabled": True, "KMSMasterKeyId": ""}},
+            "1 validation error detected: Value '' at 'sSESpecification.kMSMasterKeyId' failed to satisfy constraint: "
+            "Member must have length greater than or equal to 1",
+        ),
+        (
+            PLAIN | {"TableClass": "NO"},
+            "Invalid table-class parameter provided. Please try again with a valid table-class value: "
+            "[STANDARD, STANDARD_INFREQUENT_ACCESS].",
+        ),
+        (PLAIN | {"Tags": [{}]}, "The Tag Key provided is invalid, Key: null"),
+        (PLAIN | {"Tags": [{"Key": "a"}]}, "The Tag Value provided is invalid, Value: null"),
+        (
             PLAIN | {"Tags": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]},
             "Duplicate Tag Keys provided as input: Duplicate Tag Key found a",
         ),

@@ -85,3 +85,18 @@ def test_what_a_table_held_is_purged_behind_and_a_new_one_starts_empty(door: Dyn
     else:
         raise AssertionError("the old items are still there")
     assert not door.do(lambda: any(key.startswith(tables.PURGE) for key in door.store.engine.data))
+
+
+@pytest.mark.parametrize("operation", ["DescribeTable", "DeleteTable", "UpdateTable", "DescribeTimeToLive"])
+def test_names_of_tables_have_three_characters(door: DynamoDoor, operation: str) -> None:
+    def refused(name: str) -> str:
+        status, said = door.call(operation, {"TableName": name, "BillingMode": "PAY_PER_REQUEST"})
+        assert status == 400
+        return str(said["message"])
+
+    short = "failed to satisfy constraint: Member must have length greater than or equal to 3"
+    assert refused("ab") == f"1 validation error detected: Value 'ab' at 'tableName' {short}"
+    assert refused("") == (
+        f"2 validation errors detected: Value '' at 'tableName' {short}; Value '' at 'tableName' failed to satisfy "
+        "constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+    )

@@ -126,3 +126,17 @@ def test_what_it_costs(store: DynamoStore) -> None:
         store.call("PutItem", TableName="one", Item={"pk": S(f"big{number}"), "x": S("x" * 4000)})
     cost = store.call("Scan", TableName="one", ReturnConsumedCapacity="TOTAL", ConsistentRead=True)["ConsumedCapacity"]
     assert cost == {"TableName": "one", "CapacityUnits": 5.0}
+
+
+def test_select_is_refused_without_envelope(store: DynamoStore) -> None:
+    """Unlike Query's, in most regions of AWS."""
+    assert store.refuse("Scan", TableName="one", Select="SPECIFIC_ATTRIBUTES") == (
+        "ValidationException: Must specify the AttributesToGet or ProjectionExpression when choosing to get "
+        "SPECIFIC_ATTRIBUTES"
+    )
+    assert store.refuse("Scan", TableName="one", Select="COUNT", ProjectionExpression="a") == (
+        "ValidationException: Cannot specify the ProjectionExpression when choosing to get only the Count"
+    )
+    assert store.refuse("Scan", TableName="one", Select="ALL_PROJECTED_ATTRIBUTES") == (
+        "ValidationException: ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
+    )
