@@ -520,6 +520,7 @@ def projection(text: str, names: Names | None) -> Prepared[Projection]:
 def judged_condition(tree: Condition, values: Values) -> Test:
     """Something to ask items. ValidationException, with nothing in front of the sentence."""
     walk = _PlainConditionWalk(None, values)
+    walk.not_size(tree)
     resolved = walk.condition(tree)
     try:
         walk.conclude("unknown function", "misused function", "operand")

@@ -394,6 +394,14 @@ def test_statements_that_are_not_well_formed(sql: Sql, statement: str, message: 
             "Incorrect number of operands for operator or function; operator or function: attribute_exists, number of "
             "operands: 0",
         ),
+        *[
+            (
+                f"SELECT * FROM abc WHERE {where}",
+                "ValidationException",
+                "The function is not allowed to be used this way in an expression; function: size",
+            )
+            for where in ("size(n)", "a = 'x' AND size(n)", "NOT size(n)")
+        ],
         (
             "DELETE FROM abc WHERE n = 1",
             "ValidationException",
