@@ -39,7 +39,7 @@ def write_units(size: int) -> float:
 class Consumed:
     """What a request has cost one table."""
 
-    __slots__ = ("global_indexes", "local_indexes", "name", "reads", "table", "transaction", "writes")
+    __slots__ = ("global_indexes", "local_indexes", "name", "reads", "repeated", "table", "transaction", "writes")
 
     def __init__(self, table_name: str, *, transaction: bool = False) -> None:
         self.name = table_name
@@ -48,6 +48,8 @@ class Consumed:
         self.table = 0.0
         self.reads = 0.0
         self.writes = 0.0
+        self.repeated = 0.0
+        """What the same transaction would cost once more: it would only be read."""
         self.local_indexes: dict[str, float] = {}
         self.global_indexes: dict[str, float] = {}
 
@@ -57,7 +59,9 @@ class Consumed:
 
     def write(self, table: Table, old: Item | None, old_size: int, new: Item | None, new_size: int) -> None:
         """One item was written, deleted or only looked at for its condition."""
-        units = write_units(max(old_size, new_size)) * (2.0 if self.transaction else 1.0)
+        size = max(old_size, new_size)
+        units = write_units(size) * (2.0 if self.transaction else 1.0)
+        self.repeated += 2 * read_units(size, True)
         self.table += units
         self.writes += units
         for index in table.indexes.values():

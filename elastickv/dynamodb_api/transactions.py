@@ -1,7 +1,8 @@
 """What both transactions share, and the memory of request tokens.
 
     D k <digest of the token:16>                  deadline (ms, 8), digest of the request (16)
-    D e <deadline ms:8> <digest of the token:16>  the same in the order in which they are forgotten; empty value
+    D e <deadline ms:8> <digest of the token:16>  the same in the order in which they are forgotten; the value is what a
+                                                  repetition costs: JSON, table -> read units
 
 A token is remembered for ten minutes in the log entry of its transaction, so a repeated request finds it on whichever
 node leads by then. Old ones are forgotten a few at a time by those that come later.
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 
+from elastickv.dynamodb_api.capacity import Consumed
 from elastickv.dynamodb_api.errors import (
     ConditionalCheckFailedException,
     IdempotentParameterMismatchException,
@@ -87,8 +89,8 @@ def done_before(view: View, token: str, actions: bytes, now_ms: int) -> bool:
     return True
 
 
-def remember(view: View, token: str, actions: bytes, now_ms: int) -> None:
-    """The request is being executed."""
+def remember(view: View, token: str, actions: bytes, now_ms: int, costs: Iterable[Consumed]) -> None:
+    """The request is being executed, and costs its tables this."""
     key = _token_key(token)
     expired = view.scan(DEADLINES, DEADLINES + u64(now_ms))
     for entry, _ in list(islice(expired, _FORGET)):
@@ -99,4 +101,18 @@ def remember(view: View, token: str, actions: bytes, now_ms: int) -> None:
             view.delete(old)
     deadline = now_ms + TOKEN_MS
     view.put(TOKENS + key, u64(deadline) + actions)
-    view.put(DEADLINES + u64(deadline) + key, b"")
+    view.put(DEADLINES + u64(deadline) + key, orjson.dumps({cost.name: cost.repeated for cost in costs}))
+
+
+def repeated(view: View, token: str) -> list[Consumed]:
+    """What a request costs that was `done_before`: reading the larger of what each of its items was before and after,
+    whatever is there now."""
+    key = _token_key(token)
+    known = view.get(TOKENS + key)
+    assert known is not None
+    costs = []
+    for name, units in orjson.loads(view.get(DEADLINES + known[:8] + key) or b"{}").items():
+        cost = Consumed(name, transaction=True)
+        cost.read(units)
+        costs.append(cost)
+    return costs

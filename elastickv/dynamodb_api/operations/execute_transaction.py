@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
-from elastickv.dynamodb_api import records, tables, transactions
+from elastickv.dynamodb_api import tables, transactions
 from elastickv.dynamodb_api.capacity import Consumed, read_units, wanted
 from elastickv.dynamodb_api.errors import (
     ConditionalCheckFailedException,
@@ -67,11 +67,11 @@ def execute_transaction(call: Call) -> dict[str, Any]:
     plans = _each(call, writing, plan)
     transactions.check_distinct(one.place for one in plans)
     if token is not None and transactions.done_before(call.view, token, digest, call.now_ms):
-        return _repeated(call, plans)
-    answer = _write(call, requests, plans)
+        return _answer(call, [], transactions.repeated(call.view, token))
+    consumed = _write(call, requests, plans)
     if token is not None:
-        transactions.remember(call.view, token, digest, call.now_ms)
-    return answer
+        transactions.remember(call.view, token, digest, call.now_ms, consumed)
+    return _answer(call, [], consumed)
 
 
 def _failed(number: int, error: ValidationException) -> ValidationException:
@@ -125,10 +125,11 @@ def _read(call: Call, statements: list[Select]) -> dict[str, Any]:
         cost = consumed.setdefault(row.table.name, Consumed(row.table.name, transaction=True))
         cost.read(2 * read_units(row.size, True))
     responses = [{} if row.shown is None else {"Item": row.shown} for row in rows]
-    return _answer(call, responses, consumed)
+    return _answer(call, responses, consumed.values())
 
 
-def _write(call: Call, requests: list[Request], plans: list[Plan]) -> dict[str, Any]:
+def _write(call: Call, requests: list[Request], plans: list[Plan]) -> list[Consumed]:
+    """What it costs each table."""
     consumed: dict[str, Consumed] = {}
     reasons: list[dict[str, Any]] = []
     for request, planned in zip(requests, plans, strict=True):
@@ -147,23 +148,13 @@ def _write(call: Call, requests: list[Request], plans: list[Plan]) -> dict[str, 
         cost.write(table, old, change.old_size, change.new, change.new_size)
     if any(reason["Code"] != "None" for reason in reasons):
         raise TransactionCanceledException(reasons)
-    return _answer(call, [], consumed)
+    return list(consumed.values())
 
 
-def _repeated(call: Call, plans: list[Plan]) -> dict[str, Any]:
-    """The answer to a request that was executed before: it costs what reading its items does."""
-    consumed: dict[str, Consumed] = {}
-    for planned in plans:
-        record = call.view.get(planned.place)
-        cost = consumed.setdefault(planned.table.name, Consumed(planned.table.name, transaction=True))
-        cost.read(2 * read_units(records.size(record) if record is not None else 0, True))
-    return _answer(call, [], consumed)
-
-
-def _answer(call: Call, responses: list[dict[str, Any]], consumed: dict[str, Consumed]) -> dict[str, Any]:
+def _answer(call: Call, responses: list[dict[str, Any]], consumed: Iterable[Consumed]) -> dict[str, Any]:
     """`responses`: one for each read; writes have none."""
     answer: dict[str, Any] = {"Responses": responses}
     mode = wanted(call.request)
     if mode:
-        answer["ConsumedCapacity"] = [cost.answer(mode) for cost in consumed.values()]
+        answer["ConsumedCapacity"] = [cost.answer(mode) for cost in consumed]
     return answer

@@ -6,13 +6,13 @@ in one go, in one log entry. TransactionConflict and TransactionInProgress do no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from elastickv.dynamodb_api import records, schema, tables, transactions, writes
+from elastickv.dynamodb_api import schema, tables, transactions, writes
 from elastickv.dynamodb_api.attributes import MAX_ITEM_BYTES, TOO_DEEP, TOO_LARGE, Item, Value, check_item, value_size
-from elastickv.dynamodb_api.capacity import Consumed, collection_metrics, read_units, wanted
+from elastickv.dynamodb_api.capacity import Consumed, collection_metrics, wanted
 from elastickv.dynamodb_api.errors import (
     ConditionalCheckFailedException,
     TransactionCanceledException,
@@ -84,22 +84,20 @@ def transact_write_items(call: Call) -> dict[str, Any]:
     if sum(action.size for action in actions) > transactions.MAX_BYTES:
         raise ValidationException(transactions.TOO_LARGE)
     if token is not None and transactions.done_before(call.view, token, digest, call.now_ms):
-        return _repeated(call, actions)
+        return _told(request, transactions.repeated(call.view, token))
 
     execute(call.view, actions)
-    if token is not None:
-        transactions.remember(call.view, token, digest, call.now_ms)
-    answer: dict[str, Any] = {}
-    mode = wanted(request)
-    if mode:
-        consumed: dict[str, Consumed] = {}
+    consumed: dict[str, Consumed] = {}
+    if token is not None or wanted(request):
         for action in actions:
             table, change = action.table, action.change
             assert change is not None
             cost = consumed.setdefault(table.name, Consumed(table.name, transaction=True))
             old = change.old if table.indexes else None
             cost.write(table, old, change.old_size, change.new, change.new_size)
-        answer["ConsumedCapacity"] = [cost.answer(mode) for cost in consumed.values()]
+    if token is not None:
+        transactions.remember(call.view, token, digest, call.now_ms, consumed.values())
+    answer = _told(request, consumed.values())
     if request.get("ReturnItemCollectionMetrics") == "SIZE":
         metrics: dict[str, list[Any]] = {}
         for action in actions:
@@ -111,18 +109,9 @@ def transact_write_items(call: Call) -> dict[str, Any]:
     return answer
 
 
-def _repeated(call: Call, actions: list[Action]) -> dict[str, Any]:
-    """The answer to a request that was executed before: it costs what reading its items does."""
-    mode = wanted(call.request)
-    if not mode:
-        return {}
-    consumed: dict[str, Consumed] = {}
-    for action in actions:
-        action.find_table(call.view)
-        cost = consumed.setdefault(action.table.name, Consumed(action.table.name, transaction=True))
-        record = call.view.get(item_key(action.table, action.key))
-        cost.read(2 * read_units(records.size(record) if record is not None else 0, True))
-    return {"ConsumedCapacity": [cost.answer(mode) for cost in consumed.values()]}
+def _told(request: Mapping[str, Any], consumed: Iterable[Consumed]) -> dict[str, Any]:
+    mode = wanted(request)
+    return {"ConsumedCapacity": [cost.answer(mode) for cost in consumed]} if mode else {}
 
 
 @dataclass(slots=True)

@@ -201,6 +201,31 @@ def test_a_token_makes_it_happen_once(store: DynamoStore) -> None:
     assert items(store)["a"]["n"] == N(4)
 
 
+def test_a_repetition_costs_what_the_first_time_found_or_left(store: DynamoStore) -> None:
+    """In begun 4 KB of the larger of both, twice, whatever is there by then (measured at AWS)."""
+
+    def costs(token: str, *actions: dict[str, Any]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for _ in range(2):
+            found += run(store, *actions, ClientRequestToken=token, ReturnConsumedCapacity="TOTAL")["ConsumedCapacity"]
+        assert "ReadCapacityUnits" not in found[0]
+        assert "WriteCapacityUnits" not in found[1]
+        return found
+
+    def units(token: str, *actions: dict[str, Any]) -> list[float]:
+        return [one["CapacityUnits"] for one in costs(token, *actions)]
+
+    large = S("x" * 9000)
+    store.call("PutItem", TableName="one", Item={"pk": S("a"), "x": large})
+    assert units("check", check("a", "attribute_exists(pk)")) == [18.0, 6.0]
+    assert units("shrink", put("a")) == [18.0, 6.0]
+    grown = {"Put": {"TableName": "one", "Item": {"pk": S("a"), "x": large}}}
+    assert units("grow", grown) == [18.0, 6.0]
+    assert units("delete", delete("a"), put("b")) == [20.0, 8.0]
+    again = run(store, put("b"), ClientRequestToken="quiet")
+    assert again == run(store, put("b"), ClientRequestToken="quiet") == {}
+
+
 def test_a_cancelled_transaction_does_not_use_up_its_token(store: DynamoStore) -> None:
     fresh = update("a", "SET n = :n", {":n": N(1)}, ConditionExpression="attribute_exists(pk)")
     request = {"TransactItems": [fresh], "ClientRequestToken": "t"}
