@@ -103,7 +103,8 @@ class Conditions(Literals):
             self.right_side()
             low = self.operand(self.term())
             self.expect_word("AND")
-            self.right_side()
+            if self.next.kind is Kind.END:
+                raise not_well_formed("Expected expression after AND")
             found = Between(self.operand(left), low, self.operand(self.term()))
         elif self.word("IN"):
             self.right_side()
@@ -127,7 +128,6 @@ class Conditions(Literals):
 
     def typed(self, operand: Operand) -> Condition:
         negated = self.word("NOT")
-        self.right_side()
         if self.word("MISSING"):
             return Function("attribute_exists" if negated else "attribute_not_exists", (operand,))
         name = self.type_name()
@@ -177,6 +177,8 @@ class Conditions(Literals):
         token = self.next
         if token.is_sign("("):
             self.take()
+            if self.next.is_sign(")"):
+                raise not_well_formed("Expression group cannot be empty")
             inner = self.term_of_or()
             self.expect(")")
             return inner
@@ -214,9 +216,11 @@ class Conditions(Literals):
         return Function(function, tuple(map(self.operand, self.arguments())))
 
     def arguments(self) -> list[Term]:
-        self.take()
+        name = self.take().text.lower()
         self.expect("(")
-        if self.sign("*"):  # COUNT(*), which can be read and means nothing here
+        if self.sign("*"):
+            if name != "count":
+                raise not_well_formed(f"{name}(*) is not allowed")
             self.expect(")")
             return []
         return self.members(")", self.term_of_or)

@@ -1,4 +1,5 @@
-"""Tokens -> statements. Recursive descent, one method for each rule.
+"""Tokens -> statements. Recursive descent, one method for each rule; what is said of statements that cannot be read are
+the words of PartiQL's reference parser (partiql-lang-kotlin), which DynamoDB uses.
 
 statement  := select | insert | update | delete | EXISTS ( select )
 select     := SELECT (* | path {, path}) FROM name [. name] [WHERE condition] [ORDER BY name [ASC|DESC] {, …}]
@@ -69,7 +70,7 @@ class _Parser(Conditions):
     def manipulation(self) -> Statement | None:
         if self.word("SELECT"):
             return self.select()
-        if self.word("INSERT"):
+        if self.word("INSERT", "INTO"):
             return self.insert()
         if self.word("UPDATE"):
             return self.update()
@@ -89,6 +90,8 @@ class _Parser(Conditions):
                 self.fault("Unsupported operation: IsType")
                 self.typed(path)
                 return None
+        if self.next.kind is Kind.KEYWORD:
+            raise self.unexpected()
         raise not_well_formed("Expected data manipulation")
 
     # tables
@@ -124,8 +127,9 @@ class _Parser(Conditions):
     # reading
 
     def select(self) -> Select:
-        paths = None if self.sign("*") else tuple(self.separated(self.column))
-        self.expect_word("FROM")
+        paths = self.columns()
+        if not self.word("FROM"):
+            raise not_well_formed("Expected FROM after SELECT list")
         table, *index = self.source()
         self.alias()
         where = self.where()
@@ -133,6 +137,16 @@ class _Parser(Conditions):
         if self.word("ORDER", "BY"):
             order = self.separated(self.ordering)
         return Select(table, index[0] if index else "", paths, where, tuple(order), self.values)
+
+    def columns(self) -> tuple[Path, ...] | None:
+        """None: *."""
+        everything = self.sign("*")
+        found = [] if everything and not self.sign(",") else self.separated(self.column)
+        if everything and found:
+            raise not_well_formed(
+                "Other expressions may not be present in the select list when '*' is used without dot notation."
+            )
+        return None if everything else tuple(found)
 
     def column(self) -> Path:
         name = self.next
@@ -152,7 +166,6 @@ class _Parser(Conditions):
     # writing
 
     def insert(self) -> Insert:
-        self.expect_word("INTO")
         table, *index = self.source(_no_path())
         if index:
             self.fault(not_well_formed("FROM clause may only contain a single table name"))
@@ -212,7 +225,7 @@ class _Parser(Conditions):
             if section not in sections:
                 sections.append(section)
         if not actions:
-            raise not_well_formed("Expected SET or REMOVE")
+            raise not_well_formed("Expected data manipulation")
         return Update(tuple(actions), tuple(sections))
 
     def target(self) -> Path:
@@ -242,7 +255,8 @@ class _Parser(Conditions):
         return RemoveAction(path)
 
     def delete(self) -> Delete:
-        self.expect_word("FROM")
+        if not self.word("FROM"):
+            raise not_well_formed("Expected FROM after DELETE")
         table = self.table()
         where = self.where()
         return Delete(table, where, self.returning(), self.values)
@@ -253,7 +267,7 @@ class _Parser(Conditions):
         which = next((word for word in ("ALL", "MODIFIED") if self.word(word)), None)
         when = next((word for word in ("OLD", "NEW") if self.word(word)), None)
         if which is None or when is None:
-            raise not_well_formed("Expected ALL or MODIFIED, then OLD or NEW")
+            raise not_well_formed("Expected ( MODIFIED | ALL ) ( NEW | OLD ) in each returning element.")
         self.expect("*")
         return f"{which}_{when}"
 
