@@ -67,7 +67,7 @@ def _one(call: Call, request: dict[str, Any], consumed: dict[str, Consumed]) -> 
         check_parameters(parameters)
         statement = parse(request["Statement"], parameters)
         if isinstance(statement, Exists):
-            raise ValidationException("EXISTS is only supported within transactions.")
+            raise ValidationException("EXISTS can only be used in ExecuteTransaction write requests.")
         if isinstance(statement, Select):
             row = one_row(view, statement, _NO_KEY)
             cost = consumed.setdefault(row.table.name, Consumed(row.table.name))

@@ -47,7 +47,7 @@ def execute_statement(call: Call) -> dict[str, Any]:
     if isinstance(statement, Select):
         return Reading(call.view, statement, request).read()
     if isinstance(statement, Exists):
-        raise ValidationException("EXISTS is only supported within transactions.")
+        raise ValidationException("EXISTS can only be used in ExecuteTransaction write requests.")
     planned = plan(call.view, statement)
     change = execute(call.view, planned, return_item=returns_item(request))
     item = returned(planned, change)

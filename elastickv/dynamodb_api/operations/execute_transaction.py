@@ -25,6 +25,7 @@ from elastickv.dynamodb_api.registry import Call, operation
 from elastickv.dynamodb_api.shapes import RETURN_CONSUMED_CAPACITY, ListOf, Shape, String, Struct, required
 from elastickv.kv.view import View
 
+_BOTH: Final = "ExecuteTransaction API does not support both read and write operations in the same request."
 _NO_KEY: Final = "Select statements within ExecuteTransaction must specify the primary key in the where clause."
 Request = dict[str, Any]
 S = TypeVar("S", bound=Statement)
@@ -61,7 +62,7 @@ def execute_transaction(call: Call) -> dict[str, Any]:
     reads = [one for one in statements if isinstance(one, Select)]
     writing = [one for one in statements if not isinstance(one, Select)]
     if reads and writing:
-        raise ValidationException("ExecuteTransaction can not have both read and write statements.")
+        raise ValidationException(_BOTH)
     if reads:
         return _read(call, reads)
     plans = _each(call, writing, plan)

@@ -31,7 +31,7 @@ from elastickv.dynamodb_api.expressions.nodes import (
 )
 from elastickv.dynamodb_api.partiql.lexer import Kind, Token, not_well_formed
 from elastickv.dynamodb_api.partiql.literals import Literals
-from elastickv.dynamodb_api.partiql.words import FUNCTIONS, OTHER_TYPES, TYPES
+from elastickv.dynamodb_api.partiql.words import OTHER_TYPES, TYPES
 
 Term: TypeAlias = Condition | Operand
 
@@ -143,7 +143,7 @@ class Conditions(Literals):
             if self.word(*words):
                 return " ".join(words)
         name = self.next.text.upper()
-        if self.next.kind is not Kind.KEYWORD or (name not in TYPES and name not in OTHER_TYPES):
+        if not self.next.word or (name not in TYPES and name not in OTHER_TYPES):
             raise not_well_formed("Expected type name")
         self.take()
         return name
@@ -206,7 +206,7 @@ class Conditions(Literals):
     def calls(self) -> bool:
         """A name of a function comes next, and an opening parenthesis."""
         token = self.next
-        named = token.kind is Kind.WORD or (token.kind is Kind.KEYWORD and token.text.lower() in FUNCTIONS)
+        named = token.kind is Kind.WORD or token.word == "EXISTS"
         return named and self.tokens[self.at + 1].is_sign("(")
 
     def call(self, name: Token) -> Function:

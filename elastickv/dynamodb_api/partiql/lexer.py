@@ -33,7 +33,7 @@ class Token(NamedTuple):
     end: int
     """Where it stands in the statement, in characters, with its quotes."""
     word: str = ""
-    """Of a keyword, which has no case: itself in capitals."""
+    """Of a word without quotes: itself in capitals. Keywords have no case."""
 
     def is_sign(self, sign: str) -> bool:
         return self.kind is Kind.SIGN and self.text == sign
@@ -73,8 +73,9 @@ def tokens_of(text: str) -> list[Token]:
         kind = _KINDS[name]
         found = match[name]
         start, at = match.span(name)
-        if kind is Kind.WORD and found.lower() in KEYWORDS:
-            tokens.append(Token(Kind.KEYWORD, found, start, at, found.upper()))
+        if kind is Kind.WORD:
+            kind = Kind.KEYWORD if found.lower() in KEYWORDS else kind
+            tokens.append(Token(kind, found, start, at, found.upper()))
             continue
         if kind is Kind.NUMBER:
             if not found.isdigit():

@@ -145,7 +145,7 @@ class Literals(Cursor):
             return _PLACEHOLDER
         kinds = {kind for member in members for kind in member}
         if len(kinds) != 1 or not kinds <= {"S", "N", "B"}:
-            self.fault("A set must have members of one type: strings, numbers or binary values")
+            self.fault("Unsupported data type in Bag. DynamoDB only supports either numbers or strings in bags")
             return _PLACEHOLDER
         (kind,) = kinds
         data: list[Any] = [member[kind] for member in members]

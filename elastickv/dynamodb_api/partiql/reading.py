@@ -116,13 +116,16 @@ class Reading:
         names = [attribute.name for attribute in self.source.keys]
         for name, _ in ordering:
             if name not in names:
-                raise ValidationException(
-                    f"Variable reference {name} in ORDER BY clause must be part of the primary key"
-                )
+                raise ValidationException(f"Attribute {name} in ORDER BY clause must be part of the primary key")
         directions = dict(ordering)
         if names[0] in directions:
             self.partitions.sort(key=order, reverse=directions[names[0]])
-        return len(names) > 1 and directions.get(names[1], False)
+        elif len(self.partitions) > 1:
+            raise ValidationException(
+                "Must have hash key in ORDER BY clause when more than one hash key condition specified in WHERE clause."
+            )
+        # Recorded at AWS: an ORDER BY that leaves out the sort key has it in descending order.
+        return len(names) > 1 and directions.get(names[1], True)
 
     def _ranges(self) -> list[KeyRange]:
         source = self.source

@@ -211,10 +211,16 @@ def test_order(sql: Sql) -> None:
     assert [(row["a"]["S"], row["b"]["S"]) for row in rows] == [("q", "s0"), ("q", "s1"), ("p", "s0"), ("p", "s1")]
     rows = sql("SELECT a, b FROM ranged WHERE a = 'q' AND b = 's0' OR a = 'p' AND b > 's3' ORDER BY a")
     assert [(row["a"]["S"], row["b"]["S"]) for row in rows] == [("p", "s4"), ("q", "s0")]
+    assert sorts(sql("SELECT b FROM ranged WHERE a = 'p' ORDER BY b")) == ["s0", "s1", "s2", "s3", "s4"]
+    assert sorts(sql("SELECT b FROM ranged WHERE a = 'p' ORDER BY a ASC")) == ["s4", "s3", "s2", "s1", "s0"]
+    for where in ("a IN ['p', 'q']", "a = 'p' OR a = 'q'"):
+        assert sql.refused(f"SELECT * FROM ranged WHERE {where} ORDER BY b")[1] == (
+            "Must have hash key in ORDER BY clause when more than one hash key condition specified in WHERE clause."
+        )
     assert sql.refused("SELECT * FROM ranged ORDER BY b")[1].startswith("Must have WHERE clause in the statement when")
     assert sql.refused("SELECT * FROM ranged WHERE n = 1 ORDER BY b")[1].startswith("Must have at least one non-opti")
     assert sql.refused("SELECT * FROM ranged WHERE a = 'p' ORDER BY n")[1] == (
-        "Variable reference n in ORDER BY clause must be part of the primary key"
+        "Attribute n in ORDER BY clause must be part of the primary key"
     )
 
 
@@ -447,7 +453,7 @@ def test_statements_that_are_not_well_formed(sql: Sql, statement: str, message: 
         (
             "EXISTS(SELECT * FROM abc WHERE a = 'x')",
             "ValidationException",
-            "EXISTS is only supported within transactions.",
+            "EXISTS can only be used in ExecuteTransaction write requests.",
         ),
     ],
 )
@@ -683,7 +689,7 @@ def test_a_token_makes_a_transaction_happen_once(sql: Sql) -> None:
         ),
         (
             ["SELECT * FROM abc WHERE a = 'x'", "DELETE FROM abc WHERE a = 'x'"],
-            "ExecuteTransaction can not have both read and write statements.",
+            "ExecuteTransaction API does not support both read and write operations in the same request.",
         ),
         (
             ["DELETE FROM abc WHERE a = 'x'", "UPDATE abc SET n = 1 WHERE a = 'x'"],

@@ -35,6 +35,13 @@ def test_words_in_quotes_are_never_keywords() -> None:
     ]
 
 
+def test_most_words_of_sql_are_names() -> None:
+    words = "only user date count size key level language position old new all list index end"
+    assert {token.kind for token in tokens_of(words)[:-1]} == {Kind.WORD}
+    words = "Value ORDER group Inner left"
+    assert {token.kind for token in tokens_of(words)[:-1]} == {Kind.KEYWORD}
+
+
 def test_a_token_knows_where_it_stands() -> None:
     statement = """a "b""b" 'c'"""
     assert [statement[token.start : token.end] for token in tokens_of(statement)] == ["a", '"b""b"', "'c'", ""]

@@ -49,7 +49,7 @@ def placed(statement: str, token: str, *, behind: str = "") -> str:
         ("SELECT * FROM t WHERE k = 1 OR", "Missing right-hand side expression of infix operator"),
         ("SELECT * FROM t WHERE k =", "Missing right-hand side expression of infix operator"),
         ("SELECT * FROM t WHERE ORDER BY k", "Unexpected keyword"),
-        ("SELECT user FROM t", "Unexpected keyword"),
+        ("SELECT group FROM t", "Unexpected keyword"),
         ("SELECT * FROM t WHERE IS NULL", "Unexpected operator"),
         ("SELECT * FROM t WHERE k = LIKE", "Unexpected operator"),
         ("SELECT * FROM t WHERE k = * 1", "Unexpected operator"),
@@ -126,7 +126,7 @@ def test_tables_have_no_other_names(statement: str) -> None:
             "<<2, -1, 2.0>>",
             "One or more parameter values were invalid: Input collection [2, -1, 2.0] contains duplicates! under root",
         ),
-        ("<<1, 'x'>>", "A set must have members of one type: strings, numbers or binary values"),
+        ("<<1, 'x'>>", "Unsupported data type in Bag. DynamoDB only supports either numbers or strings in bags"),
         ("[" * 32 + "1" + "]" * 32, "Nesting Levels have exceeded supported limits under root" + "[0]" * 32),
     ],
 )
