@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from elastickv.dynamodb_api.attributes import INVALID
 from elastickv.dynamodb_api.errors import AccessDeniedException, ResourceNotFoundException, ValidationException
 from elastickv.dynamodb_api.registry import ACCOUNT, Call
 from elastickv.dynamodb_api.tables import Table, find
@@ -29,6 +30,8 @@ def tagged_table(call: Call, operation: str) -> Table:
     arn: Any = call.request.get("ResourceArn")
     if arn is None:
         raise ValidationException("Invalid TableArn")
+    if not arn.startswith("arn:"):
+        raise ValidationException(f"{INVALID}ARNs must start with 'arn:': {arn}")
     parts = _TABLE_ARN.fullmatch(arn)
     if parts is None:
         raise ValidationException(f"Invalid TableArn: Invalid ResourceArn provided as input {arn}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any, Final
 
 from elastickv.dynamodb_api import warm_throughput
@@ -9,7 +10,7 @@ from elastickv.dynamodb_api.arns import index_arn, stream_arn, table_arn
 from elastickv.dynamodb_api.registry import ACCOUNT, Call
 from elastickv.dynamodb_api.tables import Index, Table, counts
 
-_COPIED: Final = ("AttributeDefinitions", "TableName", "KeySchema")
+_COPIED: Final = ("TableName", "KeySchema")
 
 
 def describe(call: Call, table: Table, *, status: str = "", table_status: str = "") -> dict[str, Any]:
@@ -22,6 +23,7 @@ def describe(call: Call, table: Table, *, status: str = "", table_status: str = 
     pay_per_request = record["BillingMode"] == "PAY_PER_REQUEST"
     described: dict[str, Any] = {member: record[member] for member in _COPIED}
     described |= {
+        "AttributeDefinitions": sorted(record["AttributeDefinitions"], key=itemgetter("AttributeName")),
         "TableStatus": status or table_status or _status(table),
         "CreationDateTime": record["CreationDateTime"],
         "ProvisionedThroughput": {"NumberOfDecreasesToday": 0, **record["ProvisionedThroughput"]},
@@ -74,12 +76,18 @@ def _key_arn(region: str, sse: dict[str, Any]) -> str:
     return f"arn:aws:kms:{region}:{ACCOUNT}:{key if key.startswith('alias/') else 'key/' + key}"
 
 
+def _projection(record: dict[str, Any]) -> dict[str, Any]:
+    if "NonKeyAttributes" not in record:
+        return record
+    return {**record, "NonKeyAttributes": sorted(record["NonKeyAttributes"])}
+
+
 def _index(call: Call, table: Table, index: Index, status: str) -> dict[str, Any]:
     entries, size_bytes = counts(call.view, index.id)
     described: dict[str, Any] = {
         "IndexName": index.name,
         "KeySchema": index.raw["KeySchema"],
-        "Projection": index.raw["Projection"],
+        "Projection": _projection(index.raw["Projection"]),
         "IndexSizeBytes": size_bytes,
         "ItemCount": entries,
         "IndexArn": index_arn(call.region, table.name, index.name),

@@ -14,6 +14,7 @@ _NOTHING_ASKED: Final = (
     "DeletionProtectionEnabled, OnDemandThroughput, WarmThroughput or TableClass is required"
 )
 _NOT_A_CHANGE: Final = frozenset(("TableName", "AttributeDefinitions"))
+_NOTHING_WHEN_EMPTY: Final = frozenset(("OnDemandThroughput", "WarmThroughput"))
 _ALONE: Final = {
     "SSESpecification": "Server-Side Encryption modification",
     "DeletionProtectionEnabled": "DeletionProtection modification",
@@ -23,7 +24,11 @@ _ALONE: Final = {
 
 
 def check_concerns(request: Mapping[str, Any]) -> None:
-    asked = set(request) - _NOT_A_CHANGE
+    asked = {
+        member
+        for member, value in request.items()
+        if member not in _NOT_A_CHANGE and not (member in _NOTHING_WHEN_EMPTY and not value)
+    }
     if request.get("GlobalSecondaryIndexUpdates") == []:
         if asked != {"GlobalSecondaryIndexUpdates"}:
             raise ValidationException(f"{INVALID}List of GlobalSecondaryIndexUpdates is empty")

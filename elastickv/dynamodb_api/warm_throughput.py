@@ -23,8 +23,7 @@ def current(record: Mapping[str, Any]) -> dict[str, int]:
     provisioned = record.get("ProvisionedThroughput", {})
     asked = record.get("WarmThroughput", {})
     return {
-        member: max(asked.get(member, 0), provisioned.get(units) or (0 if member in asked else INITIAL[member]))
-        for member, units in _UNITS.items()
+        member: max(asked.get(member, 0), provisioned.get(units) or INITIAL[member]) for member, units in _UNITS.items()
     }
 
 

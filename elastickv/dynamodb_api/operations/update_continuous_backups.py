@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from elastickv.dynamodb_api.errors import ContinuousBackupsUnavailableException, TableNotFoundException
+from elastickv.dynamodb_api.errors import (
+    ContinuousBackupsUnavailableException,
+    TableNotFoundException,
+    ValidationException,
+)
 from elastickv.dynamodb_api.operations.describe_continuous_backups import NONE
 from elastickv.dynamodb_api.registry import Call, operation
 from elastickv.dynamodb_api.shapes import ADMINISTERED_TABLE, Boolean, Integer, Shape, Struct, required
@@ -31,9 +35,13 @@ MAX_DAYS: Final = 35
 )
 def update_continuous_backups(call: Call) -> dict[str, Any]:
     """Switch point-in-time recovery off, which it is."""
-    name = call.request["TableName"]
+    name, specification = call.request["TableName"], call.request["PointInTimeRecoverySpecification"]
+    if not specification["PointInTimeRecoveryEnabled"] and "RecoveryPeriodInDays" in specification:
+        raise ValidationException(
+            "Invalid Request: Cannot specify RecoveryPeriodInDays when disabling point-in-time recovery."
+        )
     if find(call.view, name) is None:
         raise TableNotFoundException(f"Table not found: {name}")
-    if call.request["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]:
+    if specification["PointInTimeRecoveryEnabled"]:
         raise ContinuousBackupsUnavailableException("Point in time recovery is not offered by this server")
     return NONE

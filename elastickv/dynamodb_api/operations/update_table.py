@@ -38,7 +38,7 @@ from elastickv.dynamodb_api.schemas import (
 from elastickv.dynamodb_api.shapes import ADMINISTERED_TABLE, NAME, Boolean, ListOf, Shape, Struct, required
 from elastickv.dynamodb_api.tables import Table
 from elastickv.dynamodb_api.update_concerns import check_concerns
-from elastickv.dynamodb_api.warm_throughput import check_change, check_new
+from elastickv.dynamodb_api.warm_throughput import check_change, check_new, current
 
 _SHAPE: Final = Shape(
     parameters=("TableName",),
@@ -109,9 +109,15 @@ def _check(request: Record) -> None:
     """What the request alone tells."""
     if "ReplicaUpdates" in request:
         raise ValidationException(f"{INVALID}ReplicaUpdates cannot be specified: there are no global tables")
+    updates = request.get("GlobalSecondaryIndexUpdates")
+    for update in updates or ():
+        if update.get("Update", {}).get("WarmThroughput") == {}:
+            raise ValidationException(
+                f"{INVALID}WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond "
+                f"specified for index: {update['Update']['IndexName']}"
+            )
     check_concerns(request)
     check_table_class(request.get("TableClass"))
-    updates = request.get("GlobalSecondaryIndexUpdates")
     throughput = request.get("ProvisionedThroughput")
     if request.get("BillingMode") == "PROVISIONED" and throughput is None:
         raise ValidationException(f"{INVALID}ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
@@ -137,11 +143,6 @@ def _check(request: Record) -> None:
             )
         touched.add(name)
         remade += action != "Update"
-        if action == "Update" and index.get("WarmThroughput") == {}:
-            raise ValidationException(
-                f"{INVALID}WarmThroughput must have at least one of ReadUnitsPerSecond or WriteUnitsPerSecond "
-                f"specified for index: {name}"
-            )
     if remade and throughput is not None:
         raise ValidationException(f"{INVALID}You cannot create or delete index while updating table IOPS")
     stream = request.get("StreamSpecification")
@@ -179,6 +180,7 @@ def _billing(call: Call, table: Table, record: Record) -> None:
     check_on_demand(request.get("OnDemandThroughput"), after == "PAY_PER_REQUEST")
     now = call.now_ms / 1000
     if throughput is not None:
+        record["WarmThroughput"] = current(record)  # it never falls
         record["ProvisionedThroughput"] = _changed(
             record["ProvisionedThroughput"], throughput, "the table", now, switched=before != after
         )
@@ -250,7 +252,7 @@ def _index(call: Call, table: Table, record: Record, update: Record) -> None:
         _create(call, record, asked)
         return
     if present is None:
-        raise ResourceNotFoundException("Requested resource not found")
+        raise ResourceNotFoundException(f"Requested resource not found: Index {name} for table {table.name}")
     if present.local:
         raise ValidationException(f"Cannot {action.lower()} an index that is not a GlobalSecondaryIndex: {name}")
     if action == "Delete":
@@ -263,24 +265,21 @@ def _index(call: Call, table: Table, record: Record, update: Record) -> None:
         return
     (own,) = (one for one in indexes if one["IndexName"] == name)
     pay_per_request = record["BillingMode"] == "PAY_PER_REQUEST"
+    limits = asked.get("OnDemandThroughput") or asked.get("WarmThroughput")
+    if pay_per_request and ("ProvisionedThroughput" in asked or not limits):
+        raise ValidationException(
+            f"{INVALID}The only Updates for index: {name} when TableThroughputMode is PAY_PER_REQUEST can be to "
+            "OnDemandThroughput, WarmThroughput"
+        )
     if "ProvisionedThroughput" in asked:
-        if pay_per_request:
-            raise ValidationException(
-                f"{INVALID}Neither ReadCapacityUnits nor WriteCapacityUnits can be specified for index: {name} when "
-                "BillingMode is PAY_PER_REQUEST"
-            )
         check_throughput(asked["ProvisionedThroughput"])
+        own["WarmThroughput"] = current(own)  # it never falls
         own["ProvisionedThroughput"] = _changed(
             own["ProvisionedThroughput"],
             asked["ProvisionedThroughput"],
             f"the index {name}",
             call.now_ms / 1000,
             switched=table.raw["BillingMode"] == "PAY_PER_REQUEST",
-        )
-    elif pay_per_request and not asked.get("OnDemandThroughput") and "WarmThroughput" not in asked:
-        raise ValidationException(
-            f"{INVALID}The only Updates for index: {name} when TableThroughputMode is PAY_PER_REQUEST can be to "
-            "OnDemandThroughput, WarmThroughput"
         )
     check_on_demand(asked.get("OnDemandThroughput"), pay_per_request, name)
     check_change(asked.get("WarmThroughput"), own, f"index {name}")

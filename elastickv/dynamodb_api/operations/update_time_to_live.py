@@ -18,8 +18,8 @@ from elastickv.dynamodb_api.shapes import ADMINISTERED_TABLE, Boolean, Shape, St
         TimeToLiveSpecification=required(
             Struct(
                 "TimeToLiveSpecification",
-                Enabled=required(Boolean()),
                 AttributeName=required(String(min=1, max=255)),
+                Enabled=required(Boolean()),
             )
         ),
     ),

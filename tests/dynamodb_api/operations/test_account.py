@@ -30,6 +30,10 @@ def test_there_are_no_continuous_backups(dynamodb: Any) -> None:
     off = {"PointInTimeRecoveryEnabled": False}
     switched = dynamodb.update_continuous_backups(TableName="abc", PointInTimeRecoverySpecification=off)
     assert switched["ContinuousBackupsDescription"] == said
+    with pytest.raises(ClientError, match="Cannot specify RecoveryPeriodInDays when disabling point-in-time recovery"):
+        dynamodb.update_continuous_backups(
+            TableName="abc", PointInTimeRecoverySpecification=off | {"RecoveryPeriodInDays": 7}
+        )
     on = {"PointInTimeRecoveryEnabled": True}
     with pytest.raises(ClientError, match="ContinuousBackupsUnavailableException"):
         dynamodb.update_continuous_backups(TableName="abc", PointInTimeRecoverySpecification=on)

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from elastickv.dynamodb_api import tables
 from elastickv.kv.view import View
-from tests.dynamodb_api.operations.test_create_table import PLAIN, index
+from tests.dynamodb_api.operations.test_create_table import PLAIN, definitions, index
 from tests.kit.dynamo_door import DynamoDoor
 
 
@@ -100,3 +100,16 @@ def test_names_of_tables_have_three_characters(door: DynamoDoor, operation: str)
         f"2 validation errors detected: Value '' at 'tableName' {short}; Value '' at 'tableName' failed to satisfy "
         "constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
     )
+
+
+def test_names_are_told_in_order(dynamodb: Any) -> None:
+    projection = {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["y", "x"]}
+    answered = dynamodb.create_table(
+        TableName="abc",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=definitions("p", "b"),
+        KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[index("one", "b", Projection=projection)],
+    )["TableDescription"]
+    assert answered["AttributeDefinitions"] == definitions("b", "p")
+    assert answered["GlobalSecondaryIndexes"][0]["Projection"]["NonKeyAttributes"] == ["x", "y"]

@@ -39,7 +39,11 @@ def test_resources_that_are_not_tables_of_ours(door: DynamoDoor, operation: str,
 
     assert said("not-an-arn") == (
         "ValidationException",
-        "Invalid TableArn: Invalid ResourceArn provided as input not-an-arn",
+        "One or more parameter values were invalid: ARNs must start with 'arn:': not-an-arn",
+    )
+    assert said("arn:nothing") == (
+        "ValidationException",
+        "Invalid TableArn: Invalid ResourceArn provided as input arn:nothing",
     )
     assert said(ARN) == ("ResourceNotFoundException", f"Requested resource not found: ResourcArn: {ARN} not found")
     foreign = ARN.replace("123456789012", "000000000000")

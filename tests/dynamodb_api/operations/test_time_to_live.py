@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.dynamodb_api.operations.test_create_table import PLAIN
+from tests.kit.dynamo_door import DynamoDoor
 
 
 def specification(enabled: bool, name: str = "until") -> dict[str, Any]:
@@ -45,3 +46,12 @@ def test_a_table_that_is_not_there(dynamodb: Any) -> None:
         dynamodb.describe_time_to_live(TableName="abc")
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         dynamodb.update_time_to_live(**specification(True))
+
+
+def test_an_empty_specification_is_told_of_both_members(door: DynamoDoor) -> None:
+    _, said = door.call("UpdateTimeToLive", {"TableName": "abc", "TimeToLiveSpecification": {}})
+    assert said["message"] == (
+        "2 validation errors detected: Value null at 'timeToLiveSpecification.attributeName' failed to satisfy "
+        "constraint: Member must not be null; Value null at 'timeToLiveSpecification.enabled' failed to satisfy "
+        "constraint: Member must not be null"
+    )

@@ -117,7 +117,7 @@ def test_indexes_come_and_go(door: DynamoDoor, dynamodb: Any) -> None:
     assert table["AttributeDefinitions"] == definitions("a")
     assert refused(door, {"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "one"}}]}) == (
         "ResourceNotFoundException",
-        "Requested resource not found",
+        "Requested resource not found: Index one for table abc",
     )
 
 
@@ -335,3 +335,27 @@ def test_an_index_that_is_paid_per_request_has_limits_only(door: DynamoDoor, dyn
     (one,) = dynamodb.describe_table(TableName="abc")["Table"]["GlobalSecondaryIndexes"]
     assert one["OnDemandThroughput"] == {"MaxReadRequestUnits": 3}
     assert one["WarmThroughput"]["WriteUnitsPerSecond"] == 4_001
+
+
+def test_an_index_that_is_not_there_gets_no_warmth(door: DynamoDoor, dynamodb: Any) -> None:
+    dynamodb.create_table(**PLAIN)
+    warmer = {"IndexName": "ghost", "WarmThroughput": {"ReadUnitsPerSecond": 13_000}}
+    assert refused(door, {"GlobalSecondaryIndexUpdates": [{"Update": warmer}]}) == (
+        "ResourceNotFoundException",
+        "Requested resource not found: Index ghost for table abc",
+    )
+
+
+@pytest.mark.parametrize("member", ["OnDemandThroughput", "WarmThroughput"])
+def test_an_empty_structure_asks_for_nothing(door: DynamoDoor, dynamodb: Any, member: str) -> None:
+    dynamodb.create_table(**PLAIN)
+    assert refused(door, {member: {}}) == refused(door, {})
+
+
+def test_warm_throughput_stays_where_provisioned_capacity_falls(dynamodb: Any) -> None:
+    dynamodb.create_table(
+        **PROVISIONED | {"ProvisionedThroughput": {"ReadCapacityUnits": 20_000, "WriteCapacityUnits": 5}}
+    )
+    dynamodb.update_table(TableName="abc", ProvisionedThroughput=MORE)
+    warm = dynamodb.describe_table(TableName="abc")["Table"]["WarmThroughput"]
+    assert warm["ReadUnitsPerSecond"] == 20_000
