@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from elastickv.dynamodb_api.errors import ValidationException
@@ -52,6 +53,8 @@ _TOKEN: Final = re.compile(
     re.DOTALL,
 )
 _KINDS: Final = {kind.name: kind for kind in Kind}
+_SHORT: Final = 512
+"""Characters of a statement whose tokens may be kept: at worst some 30 MB in all."""
 _INT32: Final = 1 << 31
 
 
@@ -59,9 +62,19 @@ def not_well_formed(detail: str) -> ValidationException:
     return ValidationException(f"Statement wasn't well formed, can't be processed: {detail}")
 
 
-def tokens_of(text: str) -> list[Token]:
+def tokens_of(text: str) -> tuple[Token, ...]:
     """All tokens, then END. ValidationException, with no word on what is wrong, for what is none: a sign that means
     nothing, a comment or a quote without its end, a number whose exponent is beyond 32 bits."""
+    return _known(text) if len(text) <= _SHORT else _read(text)
+
+
+@lru_cache(maxsize=256)
+def _known(text: str) -> tuple[Token, ...]:
+    """Statements with parameters come again and again."""
+    return _read(text)
+
+
+def _read(text: str) -> tuple[Token, ...]:
     tokens: list[Token] = []
     at = 0
     while True:
@@ -86,7 +99,7 @@ def tokens_of(text: str) -> list[Token]:
             found = found.replace(quote * 2, quote)
         tokens.append(Token(kind, found, start, at))
         if kind is Kind.END:
-            return tokens
+            return tuple(tokens)
 
 
 def _check_scale(number: str) -> None:
