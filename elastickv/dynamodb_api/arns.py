@@ -11,6 +11,7 @@ from elastickv.dynamodb_api.registry import ACCOUNT, Call
 from elastickv.dynamodb_api.tables import Table, find
 
 _TABLE_ARN: Final = re.compile(r"arn:aws[a-z-]*:dynamodb:[^:]+:(\d+):table/([a-zA-Z0-9_.-]{3,255})")
+_PART_ARN: Final = re.compile(r"arn:aws[a-z-]*:dynamodb:[^:]+:\d+:table/[^/]+/(index|backup)/.*")
 
 
 def table_arn(region: str, name: str) -> str:
@@ -32,6 +33,13 @@ def tagged_table(call: Call, operation: str) -> Table:
         raise ValidationException("Invalid TableArn")
     if not arn.startswith("arn:"):
         raise ValidationException(f"{INVALID}ARNs must start with 'arn:': {arn}")
+    part = _PART_ARN.fullmatch(arn)
+    if part is not None:
+        raise ValidationException(
+            f"{INVALID}Invalid resource arn provided, only table or stream is accepted. Provided resource arn: {arn}"
+            if part[1] == "index"
+            else f"{INVALID}Provided Arn is not a DynamoDB resource arn: {arn}"
+        )
     parts = _TABLE_ARN.fullmatch(arn)
     if parts is None:
         raise ValidationException(f"Invalid TableArn: Invalid ResourceArn provided as input {arn}")

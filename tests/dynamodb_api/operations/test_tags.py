@@ -41,6 +41,15 @@ def test_resources_that_are_not_tables_of_ours(door: DynamoDoor, operation: str,
         "ValidationException",
         "One or more parameter values were invalid: ARNs must start with 'arn:': not-an-arn",
     )
+    assert said(f"{ARN}/index/one") == (
+        "ValidationException",
+        "One or more parameter values were invalid: Invalid resource arn provided, only table or stream is accepted. "
+        f"Provided resource arn: {ARN}/index/one",
+    )
+    assert said(f"{ARN}/backup/0170") == (
+        "ValidationException",
+        f"One or more parameter values were invalid: Provided Arn is not a DynamoDB resource arn: {ARN}/backup/0170",
+    )
     assert said("arn:nothing") == (
         "ValidationException",
         "Invalid TableArn: Invalid ResourceArn provided as input arn:nothing",
