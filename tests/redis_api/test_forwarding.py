@@ -15,8 +15,8 @@ from elastickv.kv.ports import Leader
 from elastickv.redis_api.resp import encode_command
 from elastickv.redis_api.upstream import reply_end
 from tests.kit.fake_redis_store import FakeStore
+from tests.kit.ports import free_port
 from tests.kit.redis_door import Door
-from tests.kit.redis_reference import free_port
 
 RAFT = {"n1": "10.0.0.1:50051", "n2": "10.0.0.2:50051", "n3": "10.0.0.3:50051"}
 DOWN = b"-CLUSTERDOWN no leader, or no majority of the members can be reached\r\n"

@@ -19,8 +19,9 @@ from elastickv.kv.ports import Leader
 from elastickv.redis_api.pubsub import Kind
 from elastickv.redis_api.resp import encode_command
 from tests.kit.eventually import eventually
+from tests.kit.ports import free_port
 from tests.kit.redis_door import Door
-from tests.kit.redis_reference import RedisReference, exchange, free_port
+from tests.kit.redis_reference import RedisReference, exchange
 
 
 class Client:
