@@ -91,7 +91,11 @@ class PeerTransport(Protocol):
 
     def post(self, message: Message) -> None:
         """Queue for the peer `message.to`. Never blocks; drops (and calls `unreachable`) when the peer is unknown,
-        not connected, or its queue is full."""
+        not connected, or its queue is full.
+
+        Messages arrive in the order in which they were posted while one stream carries them. When another stream takes
+        over (the first contact of two nodes that call each other, or a reconnection), later ones may overtake the last
+        ones of the old stream. Raft is safe under loss, duplication and reordering (Raft paper, section 2)."""
         ...
 
     def send_snapshot(

@@ -23,6 +23,7 @@ from tests.kit.transport_worlds import (
     Node,
     World,
     connect,
+    connect_by_one_stream,
     until,
 )
 
@@ -55,9 +56,9 @@ async def until_heard(sender: Node, to: Node) -> None:
 # --- messages -------------------------------------------------------------------------------------------------------
 
 
-async def test_messages_arrive_in_order_in_both_directions(world: World) -> None:
+async def test_messages_on_one_stream_arrive_in_order_in_both_directions(world: World) -> None:
     left, right = await world.add("n1"), await world.add("n2")
-    await connect(left, right)
+    await connect_by_one_stream(left, right)
     for turn in range(20):
         for number in range(10):
             left.say(right, 10 * turn + number)
@@ -96,7 +97,7 @@ async def test_every_field_of_a_message_arrives(world: World) -> None:
 
 async def test_a_large_message_arrives(world: World) -> None:
     left, right = await world.add("n1"), await world.add("n2")
-    await connect(left, right)
+    await connect_by_one_stream(left, right)
     data = Random(1).randbytes(1 << 20) * 64
     left.say(right, 1)
     left.transport.post(Message(Kind.APPEND, right.id, left.id, index=4, entries=(Entry(1, 5, data),), term=2))
@@ -151,7 +152,7 @@ async def test_a_message_to_an_unknown_node_is_reported_but_not_from_inside_post
 
 async def test_a_full_queue_drops_the_newest_and_reports_it(world: World) -> None:
     left, right = await world.add("n1", replace(SETTINGS, max_queued_messages=50)), await world.add("n2")
-    await connect(left, right)
+    await connect_by_one_stream(left, right)
     for number in range(80):
         left.say(right, number)
     await until(lambda: left.inbox.lost == ["n2"])
@@ -163,7 +164,7 @@ async def test_a_full_queue_drops_the_newest_and_reports_it(world: World) -> Non
 
 async def test_a_queue_full_of_bytes_drops_too_but_takes_any_first_message(world: World) -> None:
     left, right = await world.add("n1", replace(SETTINGS, max_queued_bytes=1000)), await world.add("n2")
-    await connect(left, right)
+    await connect_by_one_stream(left, right)
     for term in (1, 2):
         entry = Entry(term, 1, bytes(5000))
         left.transport.post(Message(Kind.APPEND, right.id, left.id, term=term, entries=(entry,)))

@@ -102,6 +102,12 @@ async def connect(left: Node, right: Node) -> None:
     await until(lambda: left.transport.connected(right.id) and right.transport.connected(left.id))
 
 
+async def connect_by_one_stream(left: Node, right: Node) -> None:
+    """`right` is called and does not call, so nothing moves to another stream: the order of messages holds."""
+    left.know(right)
+    await until(lambda: left.transport.connected(right.id) and right.transport.connected(left.id))
+
+
 class World(Protocol):
     async def add(self, node_id: NodeId, settings: TransportSettings = SETTINGS) -> Node: ...
 
