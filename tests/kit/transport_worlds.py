@@ -23,8 +23,6 @@ MARKER = b"<damage here>"
 
 SETTINGS = TransportSettings(
     max_queued_messages=1000,
-    keepalive_seconds=0.3,
-    keepalive_timeout_seconds=0.3,
     backoff_max_seconds=0.3,
     snapshot_chunk_bytes=64 << 10,
     snapshot_idle_seconds=10.0,

