@@ -95,11 +95,6 @@ class UnrecognizedClientException(ApiError):
     default_message = "The security token included in the request is invalid."
 
 
-class ExpiredTokenException(ApiError):
-    prefix = _CORAL
-    default_message = "The security token included in the request is expired"
-
-
 class AccessDeniedException(ApiError):
     prefix = _CORAL
     message_field = "Message"
@@ -152,20 +147,11 @@ class TransactionConflictException(ApiError):
     default_message = "Transaction is ongoing for the item"
 
 
-class TransactionInProgressException(ApiError):
-    message_field = "Message"
-    default_message = "The transaction with the given request token is already in progress."
-
-
 class IdempotentParameterMismatchException(ApiError):
     message_field = "Message"
     default_message = (
         "A request with the same client request token was already processed with different request parameters."
     )
-
-
-class ItemCollectionSizeLimitExceededException(ApiError):
-    default_message = "Collection size exceeded."
 
 
 class DuplicateItemException(ApiError):
@@ -196,14 +182,6 @@ class ServiceUnavailable(ApiError):
     status = 503
     prefix = _CORAL
     default_message = "Service is unavailable."
-
-
-class RequestEntityTooLarge(ApiError):
-    """AWS closes the connection with a bare 413; so do we, this is its place in the table of faults."""
-
-    status = 413
-    prefix = _CORAL
-    type_name = "RequestEntityTooLargeException"
 
 
 FAULTS: Final[dict[Fault, type[ApiError]]] = {

@@ -38,7 +38,6 @@ BUSY_KEY: Final = RedisError(b"BUSYKEY Target key name already exists.")
 STRING_TOO_LONG: Final = RedisError(b"ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 INVALID_CURSOR: Final = RedisError(b"ERR invalid cursor")
 DB_OUT_OF_RANGE: Final = RedisError(b"ERR DB index is out of range")
-INVALID_DB: Final = RedisError(b"ERR invalid DB index")
 
 NO_AUTH: Final = RedisError(b"NOAUTH Authentication required.")
 WRONG_PASSWORD: Final = RedisError(b"WRONGPASS invalid username-password pair or user is disabled.")

@@ -171,7 +171,6 @@ class RedisServer:
             waits = session.blocked is not None or link.waits_at_leader or bool(session.subscriptions)
             if limit and not waits and link.figures().idle_seconds > limit:
                 log.debug("client %d closed: idle", session.id)
-                state.stats.idle_disconnections += 1
                 link.abort()
             elif state.output_limited or session.subscriptions:
                 link.check_output()

@@ -152,7 +152,6 @@ class Statistics:
         self.outcome_unknown = 0
         self.input_limit_disconnections = 0
         self.output_limit_disconnections = 0
-        self.idle_disconnections = 0
         self.errors: dict[bytes, int] = {}
         """Error replies by their prefix."""
 

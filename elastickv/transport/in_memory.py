@@ -68,10 +68,6 @@ class ManualScheduler:
         self._count += 1
         heapq.heappush(self._events, (at, self._count, callback))
 
-    def next_at(self) -> float | None:
-        """When the next event is due."""
-        return self._events[0][0] if self._events else None
-
     def step(self) -> bool:
         """Let the next event happen; False when there is none."""
         if not self._events:

@@ -149,7 +149,3 @@ class ScriptStore:
     def compiled(self) -> int:
         """Scripts that are compiled on this node."""
         return len(self._by_sha)
-
-    @property
-    def compiled_bytes(self) -> int:
-        return sum(len(script.source) for script in self._by_sha.values())

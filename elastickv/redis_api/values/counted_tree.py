@@ -33,8 +33,6 @@ from elastickv.redis_api.values.tree_nodes import (
 from elastickv.redis_api.values.tree_reading import TreeReading, child_at
 from elastickv.redis_api.values.tree_store import LeafListener, NodeStore, Records, take_away
 
-STATE_BYTES: Final = 2 * ID_BYTES + 1
-
 
 @dataclass(frozen=True, slots=True)
 class Shape:
