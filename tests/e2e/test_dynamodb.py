@@ -21,9 +21,6 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.attributes import ListAttribute, MapAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection, LocalSecondaryIndex
-from pynamodb.models import Model
 
 from tests.e2e.conftest import ClusterFactory
 from tests.kit.dynamo_door import CREDENTIALS, client
@@ -187,84 +184,6 @@ def test_aws_command_line(cluster: LocalCluster, tmp_path: Path) -> None:
     assert aws("scan", "--table-name", "commands")["Count"] == 1
     aws("delete-table", "--table-name", "commands")
     aws("wait", "table-not-exists", "--table-name", "commands")
-
-
-# an object mapper, on five nodes of which two die
-
-
-class ByOwner(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]  # pynamodb, in part
-    class Meta:
-        index_name = "by-owner"
-        projection = AllProjection()
-
-    owner = UnicodeAttribute(hash_key=True)
-    balance = NumberAttribute(range_key=True)
-
-
-class ByTown(LocalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]  # pynamodb, in part
-    class Meta:
-        index_name = "by-town"
-        projection = KeysOnlyProjection()
-
-    bank = UnicodeAttribute(hash_key=True)
-    town = UnicodeAttribute(range_key=True)
-
-
-class Account(Model):
-    class Meta:
-        table_name = "accounts"
-        region = "us-east-1"
-        host = ""
-        billing_mode = "PAY_PER_REQUEST"
-        aws_access_key_id = "test"
-        aws_secret_access_key = "secret"
-        max_retry_attempts = 10
-
-    bank = UnicodeAttribute(hash_key=True)
-    number = NumberAttribute(range_key=True)
-    owner = UnicodeAttribute()
-    town = UnicodeAttribute()
-    balance = NumberAttribute(default=0)
-    roles = UnicodeSetAttribute(null=True)
-    notes: ListAttribute[Any] = ListAttribute(null=True)
-    address: MapAttribute[Any, Any] = MapAttribute(null=True)  # type: ignore[no-untyped-call]  # pynamodb
-    by_owner = ByOwner()
-    by_town = ByTown()
-
-
-def test_a_mapper_s_schema_on_five_nodes_of_which_two_die(make_cluster: ClusterFactory) -> None:
-    cluster = make_cluster(5)
-    Account.Meta.host = url(cluster.nodes[1])
-    Account._connection = None
-    Account.create_table(wait=True)
-    with Account.batch_write() as batch:
-        for number in range(40):
-            batch.save(Account("north", number, owner=f"o{number % 4}", town=f"t{number:02}", balance=number))
-    assert Account.count("north") == 40
-
-    def check(node: Node) -> None:
-        Account.Meta.host = url(node)
-        Account._connection = None
-        assert [one.number for one in Account.by_owner.query("o1", Account.balance > 20)] == [21, 25, 29, 33, 37]
-        assert [one.town for one in Account.by_town.query("north", Account.town.startswith("t0"))][-1] == "t09"
-
-    check(cluster.nodes[2])
-    for _ in range(2):
-        leader = cluster.wait_for_leader()
-        leader.kill()
-        node = cluster.running[0]
-        Account.Meta.host = url(node)
-        Account._connection = None
-        one = Account.get("north", 21)
-        one.update(actions=[Account.notes.set([f"killed {leader.id}"]), Account.roles.add({"seen"})])
-        check(node)
-    for node in cluster.running:
-        check(node)
-    one = Account.get("north", 21)
-    assert one.roles == {"seen"}
-    with pytest.raises(Exception, match="ConditionalCheckFailedException"):
-        one.save(condition=Account.balance > 1000)
-    Account.delete_table()
 
 
 # nodes that die while money moves
