@@ -3,7 +3,7 @@
 Behind a prefix that names the table (or index) a key is
 
     <hash: 4> <partition> <sort>              an item
-    <hash: 4> <partition> <sort> <tie: 20>    an entry of an index
+    <hash: 4> <partition> <sort> <tie: 20>    an entry of an index (of several attributes: `composite_keys`)
 
 *hash* is the beginning of the MD5 digest that AWS itself orders partitions by (found out by dynalite), so that Scan
 and its segments walk in the same order. *partition* says which of the partitions with that hash: its length and bytes,
@@ -32,13 +32,13 @@ LONG_PARTITION: Final = 128
 SORT_BYTES: Final = 320
 """Encoded sort keys longer than this are folded."""
 
-_END: Final = b"\x00\x01"
-_ZERO: Final = b"\x00\xff"
+END: Final = b"\x00\x01"
+ZERO: Final = b"\x00\xff"
 _FOLDED: Final = b"\x00\xfe"
-_FOLD_TAIL: Final = b"\x02"
+FOLD_TAIL: Final = b"\x02"
 """Last byte of a folded sort key, and of no other."""
-FOLD_MARK: Final = _FOLD_TAIL[0]
-FOLD_BYTES: Final = 16 + len(_FOLD_TAIL)
+FOLD_MARK: Final = FOLD_TAIL[0]
+FOLD_BYTES: Final = 16 + len(FOLD_TAIL)
 
 MAX_PREFIX: Final = (
     MAX_ENGINE_KEY - HASH_BYTES - (1 + LONG_PARTITION) - (SORT_BYTES + len(_FOLDED) + FOLD_BYTES) - TIE_BYTES
@@ -87,12 +87,12 @@ def sort(value: Value) -> bytes:
     data = raw(value)
     if b"\x00" not in data:
         if len(data) <= SORT_BYTES:
-            return data + _END
+            return data + END
     else:
-        encoded = data.replace(b"\x00", _ZERO)
+        encoded = data.replace(b"\x00", ZERO)
         if len(encoded) <= SORT_BYTES:
-            return encoded + _END
-    return _fold(data) + blake2b(data, digest_size=16).digest() + _FOLD_TAIL
+            return encoded + END
+    return _fold(data) + blake2b(data, digest_size=16).digest() + FOLD_TAIL
 
 
 def _fold(data: bytes) -> bytes:
@@ -102,14 +102,14 @@ def _fold(data: bytes) -> bytes:
 
 def _cut(data: bytes) -> bytes:
     """The longest encoded beginning that fits; depends on nothing behind it, so keys of one group agree."""
-    cut = data[:SORT_BYTES].replace(b"\x00", _ZERO)[:SORT_BYTES]
+    cut = data[:SORT_BYTES].replace(b"\x00", ZERO)[:SORT_BYTES]
     # Never between the two bytes of an escaped zero.
     return cut[:-1] if cut.endswith(b"\x00") else cut
 
 
 def is_folded(encoded: bytes) -> bool:
     """Whether an encoded sort key (or an engine key that ends with one) is folded."""
-    return encoded.endswith(_FOLD_TAIL)
+    return encoded.endswith(FOLD_TAIL)
 
 
 def tie(item_key: bytes, partition_value: Value, sort_value: Value | None) -> bytes:
@@ -160,6 +160,6 @@ def upper(prefix: bytes, value: Value, *, including: bool) -> bytes:
 def begins(prefix: bytes, value: Value) -> tuple[bytes, bytes]:
     """Sort keys (S or B) that begin with the value."""
     data = raw(value)
-    encoded = data.replace(b"\x00", _ZERO)
+    encoded = data.replace(b"\x00", ZERO)
     start = prefix + (encoded if len(encoded) <= SORT_BYTES else _fold(data))
     return start, prefix_end(start)

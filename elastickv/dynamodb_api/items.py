@@ -8,13 +8,14 @@ The index's projection is applied when it is read (`projected`). See docs/decisi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
-from elastickv.dynamodb_api import records, streams, tables
-from elastickv.dynamodb_api.attributes import Item, Key, equal, item_size
+from elastickv.dynamodb_api import composite_keys, records, streams, tables
+from elastickv.dynamodb_api.attributes import Item, Key, Value, equal, item_size
 from elastickv.dynamodb_api.item_keys import partition, sort, tie
-from elastickv.dynamodb_api.tables import Index, Table
+from elastickv.dynamodb_api.schema import fits
+from elastickv.dynamodb_api.tables import Index, KeyAttribute, Table
 from elastickv.kv.keyspace import prefix_end
 from elastickv.kv.view import View
 
@@ -33,19 +34,33 @@ def key_of(table: Table, item: Item) -> Key:
 
 
 def entry_key(table: Table, index: Index, item: Item, place: bytes) -> bytes | None:
-    """Where the item's entry in the index lies; None when it has none. `place`: the item's own key."""
-    first = item.get(index.hash.name)
-    if first is None or index.hash.type not in first:
+    """Where the item's entry in the index lies, if it fits (`schema.fits`); None when an attribute is not there or has
+    another type. `place`: the item's own key."""
+    first = _values(index.hashes, item)
+    if first is None:
         return None
-    key = index.prefix + partition(first)
-    if index.range is not None:
-        second = item.get(index.range.name)
-        if second is None or index.range.type not in second:
-            return None
-        key += sort(second)
+    second = _values(index.ranges, item)
+    if second is None:
+        return None
     own = table.range
     suffix = place[len(table.prefix) :]
-    return key + tie(suffix, item[table.hash.name], item[own.name] if own is not None else None)
+    return (
+        index.prefix
+        + composite_keys.partition(first)
+        + composite_keys.sort(second)
+        + tie(suffix, item[table.hash.name], item[own.name] if own is not None else None)
+    )
+
+
+def _values(attributes: Sequence[KeyAttribute], item: Item) -> list[Value] | None:
+    """The item's values of these attributes; None when one is not there or has another type."""
+    found = []
+    for attribute in attributes:
+        value = item.get(attribute.name)
+        if value is None or attribute.type not in value:
+            return None
+        found.append(value)
+    return found
 
 
 def projected_names(table: Table, index: Index) -> frozenset[str] | None:
@@ -66,9 +81,7 @@ def projected(table: Table, index: Index, item: Item) -> Item:
 
 def in_index(index: Index, item: Item | None) -> bool:
     """Whether the item has an entry there (indexes are sparse)."""
-    return item is not None and all(
-        (value := item.get(attribute.name)) is not None and attribute.type in value for attribute in index.keys
-    )
+    return item is not None and _values(index.keys, item) is not None and fits(index, item)
 
 
 def store(
@@ -135,9 +148,13 @@ def _reindex(
     suffix = place[len(table.prefix) :]
     for index in table.indexes.values():
         gone = entry_key(table, index, old, place) if old is not None else None
-        if gone is not None and index.status != "ACTIVE" and view.get(gone) is None:
-            gone = None  # the index is being filled, and the item was not brought in yet
+        if gone is not None and old is not None and (index.status != "ACTIVE" or not fits(index, old)):
+            # The index is being filled and the item may not have been brought in yet, or never will be.
+            gone = gone if view.get(gone) is not None else None
         come = entry_key(table, index, new, place) if new is not None else None
+        # Values that a write brings along have been judged; those that it leaves alone were, if the index has them.
+        if come is not None and new is not None and old is not None and gone is None and not fits(index, new):
+            come = None
         entries = size = 0
         if gone is not None and old is not None:
             entries -= 1
@@ -172,7 +189,7 @@ def fill(view: View, table: Table, index: Index, after: bytes, limit: int) -> tu
         last = place
         item = records.decode(record)
         entry = entry_key(table, index, item, place)
-        if entry is not None and view.get(entry) is None:
+        if entry is not None and fits(index, item) and view.get(entry) is None:
             view.put(entry, place[len(table.prefix) :])
             tables.count(view, index.id, 1, entry_size(table, index, item, records.size(record)))
     return (last if seen == limit else b""), seen

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from elastickv.dynamodb_api.attributes import INVALID, Item, Value, equal
+from elastickv.dynamodb_api import composite_keys
+from elastickv.dynamodb_api.attributes import INVALID, Item, Value
 from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.expressions import legacy
 from elastickv.dynamodb_api.expressions.evaluate import condition_test
@@ -23,7 +24,7 @@ from elastickv.dynamodb_api.expressions.nodes import (
     Path,
     ValueRef,
 )
-from elastickv.dynamodb_api.item_keys import begins, equals, group_start, lower, partition, upper
+from elastickv.dynamodb_api.item_keys import begins, equals, group_start, lower, upper
 from elastickv.dynamodb_api.tables import KeyAttribute
 from elastickv.kv.keyspace import prefix_end
 
@@ -50,7 +51,9 @@ KeyConditions = Mapping[str, KeyCondition]
 def from_legacy(conditions: Mapping[str, Mapping[str, Any]]) -> KeyConditions:
     """KeyConditions, checked."""
     found = {name: KeyCondition(operator, values) for name, operator, values in legacy.conditions(conditions)}
-    return _one_or_two(found)
+    if not found:
+        raise ValidationException("Conditions can be of length 1 or 2 only")
+    return found
 
 
 def from_expression(condition: Condition, values: Mapping[str, Value]) -> KeyConditions:
@@ -61,12 +64,6 @@ def from_expression(condition: Condition, values: Mapping[str, Value]) -> KeyCon
         _read(part, values, found)
     for one in found.values():
         legacy.check_operator(one.operator, one.values)
-    return found
-
-
-def _one_or_two(found: KeyConditions) -> KeyConditions:
-    if not 1 <= len(found) <= 2:
-        raise ValidationException("Conditions can be of length 1 or 2 only")
     return found
 
 
@@ -134,21 +131,27 @@ def _compared(condition: Comparison) -> tuple[str, tuple[Operand, ...]]:
     return _OPERATORS[condition.operator], (condition.left, condition.right)
 
 
-def check_attribute(conditions: KeyConditions, keys: Sequence[KeyAttribute], number: int) -> None:
-    """The conditions held against one attribute of the key schema of what is queried."""
-    if len(conditions) > 2:
+def check_attribute(
+    conditions: KeyConditions, hashes: Sequence[KeyAttribute], ranges: Sequence[KeyAttribute], number: int
+) -> None:
+    """The conditions held against one attribute of the key of what is queried: that of the partition key's attributes
+    and then the sort key's which has this number."""
+    count = len(hashes) + len(ranges)
+    if len(conditions) > max(count, 2):
         raise ValidationException(
             f"The number of query conditions ({len(conditions)}) exceeds the number of key attributes defined in the "
-            f"schema ({len(keys)})"
+            f"schema ({count})"
         )
-    attribute = keys[number]
-    first = number == 0
-    if first and len(keys) == 1 and len(conditions) > 1:
+    first = number < len(hashes)
+    attribute = hashes[number] if first else ranges[number - len(hashes)]
+    if number == 0 and len(conditions) > count:
         raise ValidationException(NOT_SUPPORTED)
+    if number == len(hashes):
+        _check_order(conditions, ranges, len(conditions) - len(hashes))
     condition = conditions.get(attribute.name)
     if condition is None:
-        if first or len(conditions) > 1:
-            raise ValidationException(f"Query condition missed key schema element: {attribute.name}")
+        if first:
+            raise _missed(attribute)
         return
     if condition.operator in _NOT_INDEXABLE:
         raise ValidationException("Attempted conditional constraint is not an indexable operation")
@@ -165,6 +168,33 @@ def check_attribute(conditions: KeyConditions, keys: Sequence[KeyAttribute], num
             )
 
 
+def _missed(attribute: KeyAttribute) -> ValidationException:
+    return ValidationException(f"Query condition missed key schema element: {attribute.name}")
+
+
+def _check_order(conditions: KeyConditions, ranges: Sequence[KeyAttribute], number: int) -> None:
+    """The sort key's attributes are given from left to right, and all but the last of them by equality. `number`: of
+    conditions that are left for them."""
+    given = [attribute.name for attribute in ranges if attribute.name in conditions]
+    if len(given) < number:
+        raise next(_missed(attribute) for attribute in ranges if attribute.name not in conditions)
+    if not given:
+        return
+    last = given[-1]
+    loose = []
+    for attribute in ranges:
+        if attribute.name == last:
+            break
+        condition = conditions.get(attribute.name)
+        if condition is None or condition.operator != "EQ":
+            loose.append(attribute.name)
+    if loose:
+        raise ValidationException(
+            f"RANGE key attributes {', '.join(loose)} must have equality conditions specified in the query because a "
+            f"condition is present on key attribute {last}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRange:
     """Where to walk, and what to ask items there when the bounds are not exact."""
@@ -175,11 +205,25 @@ class KeyRange:
     """None: everything between start and end is meant."""
 
 
-def key_range(prefix: bytes, first: Value, name: str, condition: KeyCondition | None) -> KeyRange:
-    """`prefix` of the table or index, its partition key's value, the sort key's name and condition."""
-    inside = prefix + partition(first)
-    if condition is None:
+def key_range(inside: bytes, ranges: Sequence[KeyAttribute], conditions: KeyConditions) -> KeyRange:
+    """`inside`: the prefix of the partition; `ranges`: the sort key's attributes. The conditions have been checked."""
+    given = [(attribute.name, conditions[attribute.name]) for attribute in ranges if attribute.name in conditions]
+    if not given:
         return KeyRange(inside, prefix_end(inside), None)
+    if len(ranges) == 1:
+        return _single(inside, *given[0])
+    *equal, (_, last) = given
+    span = composite_keys.span(
+        inside,
+        [condition.values[0] for _, condition in equal],
+        last.operator,
+        last.values,
+        complete=len(given) == len(ranges),
+    )
+    return KeyRange(span.start, span.end, None if span.exact else sort_test(given))
+
+
+def _single(inside: bytes, name: str, condition: KeyCondition) -> KeyRange:
     operator, values = condition.operator, condition.values
     value = values[0]
     start, end = inside, prefix_end(inside)
@@ -196,15 +240,12 @@ def key_range(prefix: bytes, first: Value, name: str, condition: KeyCondition | 
         start = lower(inside, value, including=operator == "GE")
     if all(group_start(one) is None for one in values):
         return KeyRange(start, end, None)
-    return KeyRange(start, end, sort_test(name, condition))
+    return KeyRange(start, end, sort_test([(name, condition)]))
 
 
-def sort_test(name: str, condition: KeyCondition) -> Callable[[Item], bool]:
-    """The condition on the sort key as something to ask an item."""
+def sort_test(given: Sequence[tuple[str, KeyCondition]]) -> Callable[[Item], bool]:
+    """Conditions on attributes of the sort key as something to ask an item."""
     values: dict[str, Value] = {}
-    test = condition_test(legacy.tree(name, condition.operator, condition.values, values))
+    trees = [legacy.tree(name, condition.operator, condition.values, values) for name, condition in given]
+    test = condition_test(trees[0] if len(trees) == 1 else Both(tuple(trees)))
     return lambda item: test(item, values)
-
-
-def same_partition(one: Value, other: Value) -> bool:
-    return equal(one, other)

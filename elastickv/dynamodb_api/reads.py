@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from elastickv.dynamodb_api import item_keys, records
+from elastickv.dynamodb_api import composite_keys, item_keys, records
 from elastickv.dynamodb_api.attributes import INVALID, Item, Key, Value, check, item_size
 from elastickv.dynamodb_api.capacity import Consumed, read_units, wanted
 from elastickv.dynamodb_api.errors import ValidationException
@@ -30,14 +30,15 @@ BAD_START: Final = "The provided starting key is invalid"
 class Source:
     """A table, or one of its indexes, to read from."""
 
-    __slots__ = ("index", "keys", "prefix", "shown", "sort_of", "table", "tail", "view")
+    __slots__ = ("hashes", "index", "prefix", "ranges", "shown", "sort_of", "table", "tail", "view")
 
     def __init__(self, view: View, table: Table, request: Mapping[str, Any]) -> None:
         """ValidationException for an index that is not there, or a consistent read of a global one."""
         self.view = view
         self.table = table
         self.index: Index | None = None
-        self.keys: Sequence[KeyAttribute] = table.keys
+        self.hashes: tuple[KeyAttribute, ...] = (table.hash,)
+        self.ranges: tuple[KeyAttribute, ...] = table.ranges
         self.prefix = table.prefix
         self.tail = NO_TAIL
         self.shown: frozenset[str] | None = None
@@ -52,17 +53,24 @@ class Source:
             if index.status != "ACTIVE":
                 raise ValidationException(f"Cannot read from backfilling global secondary index: {name}")
             self.index = index
-            self.keys = index.keys
+            self.hashes, self.ranges = index.hashes, index.ranges
             self.prefix = index.prefix
             self.tail = item_keys.TIE_BYTES
             self.shown = projected_names(table, index)
-        second = self.keys[1] if len(self.keys) > 1 else None
         self.sort_of: SortOf | None = None
-        if second is not None and second.type != "N":
-            self.sort_of = self._sort_of(second.name)
+        if any(attribute.type != "N" for attribute in self.ranges):
+            self.sort_of = self._sort_of
 
-    def _sort_of(self, name: str) -> SortOf:
-        return lambda key, stored: item_keys.raw(records.decode(self.record(stored))[name])
+    @property
+    def keys(self) -> tuple[KeyAttribute, ...]:
+        """What is read by: the partition key's attributes, then the sort key's."""
+        return self.hashes + self.ranges
+
+    def _sort_of(self, key: bytes, stored: bytes) -> bytes:
+        return self._ordered(records.decode(self.record(stored)))
+
+    def _ordered(self, item: Item) -> bytes:
+        return composite_keys.ordered([item[attribute.name] for attribute in self.ranges])
 
     def record(self, stored: bytes) -> bytes:
         """The item's record, from what a walk finds here."""
@@ -80,14 +88,13 @@ class Source:
         return names
 
     def place(self, start: Key) -> tuple[bytes, bytes]:
-        """(engine key, bytes of the sort key) of the item with this starting key."""
+        """(engine key, sort key in full) of the item with this starting key."""
         place = item_key(self.table, start)
         if self.index is not None:
             entry = entry_key(self.table, self.index, start, place)
             assert entry is not None, "a starting key was checked"
             place = entry
-        second = self.keys[1] if len(self.keys) > 1 else None
-        return place, item_keys.raw(start[second.name]) if second is not None else b""
+        return place, self._ordered(start)
 
     def walk(
         self, start: bytes, end: bytes, *, reverse: bool = False, after: Key | None = None

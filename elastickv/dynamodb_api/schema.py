@@ -4,10 +4,10 @@ key that is looked up, an item that is put, and an update.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from elastickv.dynamodb_api.attributes import INVALID, Item, Key, Value, blob_bytes, kind_of, text_bytes
+from elastickv.dynamodb_api.attributes import INVALID, Item, Key, Value, blob_bytes, kind_of, text_bytes, value_size
 from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.expressions.nodes import Arithmetic, Function, Operand, RemoveAction, Update, ValueRef
 from elastickv.dynamodb_api.expressions.update import part_of_key
@@ -59,7 +59,11 @@ def check_key_value(value: Value, attribute: KeyAttribute, partition: bool) -> N
 def _check_length(kind: str, data: str, partition: bool) -> None:
     if len(data) <= 256:
         return
-    size = text_bytes(data) if kind == "S" else blob_bytes(data)
+    _check_size(text_bytes(data) if kind == "S" else blob_bytes(data), partition)
+
+
+def _check_size(size: int, partition: bool) -> None:
+    """Of a partition key or a sort key, all its attributes together."""
     if partition:
         if size > MAX_PARTITION_BYTES:
             raise ValidationException(
@@ -71,16 +75,26 @@ def _check_length(kind: str, data: str, partition: bool) -> None:
         )
 
 
+def _check_sizes(index: Index, item: Item) -> None:
+    """Each attribute was found short enough by itself."""
+    for attributes, partition in ((index.hashes, True), (index.ranges, False)):
+        if len(attributes) > 1:
+            given = [item[attribute.name] for attribute in attributes if attribute.name in item]
+            _check_size(sum(map(value_size, given)), partition)
+
+
 def check_item(table: Table, item: Item) -> None:
     """An item that is put: its key is there, and what is a key of an index has the right type."""
     _check_put(item, table.hash, True)
     if table.range is not None:
         _check_put(item, table.range, False)
     if table.indexes:
-        for index, attribute, partition in index_keys(table):
+        for index, attribute, partition in table.index_keys:
             value = item.get(attribute.name)
             if value is not None:
                 check_index_value(index, attribute, value, partition)
+        for index in table.composite:
+            _check_sizes(index, item)
 
 
 def _check_put(item: Item, attribute: KeyAttribute, partition: bool) -> None:
@@ -92,17 +106,6 @@ def _check_put(item: Item, attribute: KeyAttribute, partition: bool) -> None:
             f"{INVALID}Type mismatch for key {attribute.name} expected: {attribute.type} actual: {kind_of(value)}"
         )
     check_key_value(value, attribute, partition)
-
-
-def index_keys(table: Table) -> Iterator[tuple[Index, KeyAttribute, bool]]:
-    """(index, attribute, is it the partition key) of all indexes: global ones first, as AWS reports them."""
-    for local in (False, True):
-        for index in table.indexes.values():
-            if index.local is local:
-                if not local:
-                    yield index, index.hash, True
-                if index.range is not None:
-                    yield index, index.range, False
 
 
 def check_index_value(index: Index, attribute: KeyAttribute, value: Value, partition: bool) -> None:
@@ -117,6 +120,29 @@ def check_index_value(index: Index, attribute: KeyAttribute, value: Value, parti
                 f"{_EMPTY.format(_WORDS[kind])} IndexName: {index.name}, IndexKey: {attribute.name}"
             )
         _check_length(kind, data, partition)
+
+
+_SHORT: Final = 64
+"""Characters: eight texts of this length are within all limits."""
+
+
+def fits(index: Index, item: Item) -> bool:
+    """Whether the item's values, which have the right types, can be keys of the index. Those of an item that was there
+    before the index may be empty or too long: such an item is in none of its entries, as at AWS."""
+    for attribute in index.keys:
+        kind = attribute.type
+        if kind != "N" and not 0 < len(item[attribute.name][kind]) <= _SHORT:
+            break
+    else:
+        return True
+    try:
+        for attributes, partition in ((index.hashes, True), (index.ranges, False)):
+            for attribute in attributes:
+                check_index_value(index, attribute, item[attribute.name], partition)
+        _check_sizes(index, item)
+    except ValidationException:
+        return False
+    return True
 
 
 def index_mismatch(index: Index, attribute: KeyAttribute, actual: str) -> ValidationException:
@@ -137,7 +163,7 @@ def check_update(table: Table, update: Update, values: Mapping[str, Value]) -> N
             raise part_of_key(key.name)
     if not table.indexes:
         return
-    for index, attribute, _ in index_keys(table):
+    for index, attribute, _ in table.index_keys:
         if attribute.name not in targets:
             continue
         for action in update.actions:
@@ -173,7 +199,7 @@ def check_updated(table: Table, update: Update, item: Item) -> None:
     if not table.indexes:
         return
     targets = {action.path.steps[0] for action in update.actions}
-    for _, attribute, partition in index_keys(table):
+    for _, attribute, partition in table.index_keys:
         if attribute.name not in targets:
             continue
         value = item.get(attribute.name)
@@ -187,6 +213,9 @@ def check_updated(table: Table, update: Update, item: Item) -> None:
             if not value[attribute.type]:
                 raise _unsupported(attribute.type)
             _check_length(attribute.type, value[attribute.type], partition)
+    for index in table.composite:
+        if not targets.isdisjoint(attribute.name for attribute in index.keys):
+            _check_sizes(index, item)
 
 
 def check_nested_keys(table: Table, heads: Iterable[str]) -> None:
@@ -197,7 +226,7 @@ def check_nested_keys(table: Table, heads: Iterable[str]) -> None:
     for key in table.keys:
         if key.name in heads:
             raise _nested("Key", key.name)
-    for _, attribute, _ in index_keys(table):
+    for _, attribute, _ in table.index_keys:
         if attribute.name in heads:
             raise _nested("IndexKey", attribute.name)
 

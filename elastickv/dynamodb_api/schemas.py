@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from elastickv.dynamodb_api.composite_keys import MAX_ATTRIBUTES
 from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.hash_order import in_hash_order
 from elastickv.dynamodb_api.shapes import NAME_PATTERN, Boolean, Kind, ListOf, Long, String, Struct, required, show
@@ -39,15 +40,13 @@ DEFINITIONS: Final = ListOf(
 )
 INDEX_NAME: Final = String(pattern=NAME_PATTERN, min=3, max=255, length_first=True)
 """Of an index that is being made."""
-KEY_SCHEMA: Final = ListOf(
-    Struct(
-        "KeySchemaElement",
-        AttributeName=required(String(min=1, max=255)),
-        KeyType=required(String(enum=("HASH", "RANGE"))),
-    ),
-    min=1,
-    max=2,
+_KEY: Final = Struct(
+    "KeySchemaElement",
+    AttributeName=required(String(min=1, max=255)),
+    KeyType=required(String(enum=("HASH", "RANGE"))),
 )
+KEY_SCHEMA: Final = ListOf(_KEY, min=1, max=2)
+"""Of a table or a local index."""
 PROJECTION: Final = Struct(
     "Projection",
     ProjectionType=String(enum=("ALL", "INCLUDE", "KEYS_ONLY")),
@@ -61,7 +60,7 @@ LOCAL_INDEX: Final = Struct(
 )
 _GLOBAL: Final[dict[str, Kind]] = {
     "IndexName": required(INDEX_NAME),
-    "KeySchema": required(KEY_SCHEMA),
+    "KeySchema": required(ListOf(_KEY, min=1)),
     "Projection": required(PROJECTION),
     "ProvisionedThroughput": THROUGHPUT,
     "OnDemandThroughput": ON_DEMAND,
@@ -96,20 +95,47 @@ def check_throughput(throughput: Mapping[str, Any]) -> None:
 
 
 def check_key_schema(schema: Sequence[Mapping[str, str]], defined: Sequence[str]) -> None:
-    """A table's or index's."""
+    """A table's or local index's."""
     keys = names(schema)
+    _check_defined(keys, defined)
+    if len(set(keys)) < len(keys):
+        raise ValidationException("Both the Hash Key and the Range Key element in the KeySchema have the same name")
+    _check_first(schema)
+    if len(schema) > 1 and schema[1]["KeyType"] != "RANGE":
+        raise ValidationException("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
+
+
+def check_global_key_schema(schema: Sequence[Mapping[str, str]], defined: Sequence[str]) -> None:
+    """A global index's: up to four attributes for the partition key, then up to four for the sort key."""
+    keys = names(schema)
+    _check_defined(keys, defined)
+    if len(set(keys)) < len(keys):
+        raise ValidationException("The KeySchema contains multiple key attributes with the same name")
+    _check_first(schema)
+    kinds = [one["KeyType"] for one in schema]
+    if kinds != sorted(kinds):
+        raise ValidationException(
+            f"{INVALID}All HASH key attributes must precede RANGE key attributes in the KeySchema"
+        )
+    for kind in ("HASH", "RANGE"):
+        if kinds.count(kind) > MAX_ATTRIBUTES:
+            raise ValidationException(
+                f"{INVALID}The KeySchema exceeds the maximum allowed number of {kind} key attributes"
+            )
+
+
+def _check_defined(keys: Sequence[str], defined: Sequence[str]) -> None:
     if any(key not in defined for key in keys):
         raise ValidationException(
             f"{INVALID}Some index key attributes are not defined in AttributeDefinitions. "
             f"Keys: {bracketed(keys)}, "
             f"AttributeDefinitions: {bracketed(in_hash_order(defined, len(defined)))}"
         )
-    if len(set(keys)) < len(keys):
-        raise ValidationException("Both the Hash Key and the Range Key element in the KeySchema have the same name")
+
+
+def _check_first(schema: Sequence[Mapping[str, str]]) -> None:
     if schema[0]["KeyType"] != "HASH":
         raise ValidationException("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
-    if len(schema) > 1 and schema[1]["KeyType"] != "RANGE":
-        raise ValidationException("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
 
 
 def check_projection(projection: Mapping[str, Any]) -> None:

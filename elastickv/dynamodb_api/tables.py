@@ -16,7 +16,7 @@ first, so its answer rests on the batch that changed it last.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from struct import Struct
@@ -55,8 +55,10 @@ class Index:
     prefix: bytes
     """Of all its entries in the keyspace."""
     local: bool
-    hash: KeyAttribute
-    range: KeyAttribute | None
+    hashes: tuple[KeyAttribute, ...]
+    """Of the partition key: one, or up to four of a global index."""
+    ranges: tuple[KeyAttribute, ...]
+    """Of the sort key, in its order: none, one, or up to four of a global index."""
     projection: str
     """ALL, KEYS_ONLY or INCLUDE."""
     non_key: tuple[str, ...]
@@ -68,7 +70,12 @@ class Index:
 
     @property
     def keys(self) -> tuple[KeyAttribute, ...]:
-        return (self.hash,) if self.range is None else (self.hash, self.range)
+        return self.hashes + self.ranges
+
+    @property
+    def composite(self) -> bool:
+        """Whether its partition key or its sort key consists of several attributes."""
+        return len(self.hashes) > 1 or len(self.ranges) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,10 @@ class Table:
     range: KeyAttribute | None
     indexes: Mapping[str, Index]
     """Local ones first, then global ones, in the order in which they were made."""
+    index_keys: tuple[tuple[Index, KeyAttribute, bool], ...]
+    """(index, attribute, is it of the partition key) of all indexes: global ones first, as AWS reports them."""
+    composite: tuple[Index, ...]
+    """Indexes with several attributes in their partition key or in their sort key."""
     stream_view: str
     """StreamViewType, or "" when changes are not recorded."""
     ttl_attribute: str
@@ -98,6 +109,10 @@ class Table:
     @property
     def keys(self) -> tuple[KeyAttribute, ...]:
         return (self.hash,) if self.range is None else (self.hash, self.range)
+
+    @property
+    def ranges(self) -> tuple[KeyAttribute, ...]:
+        return () if self.range is None else (self.range,)
 
 
 def data_prefix(identity: int) -> bytes:
@@ -140,19 +155,19 @@ _parsed: dict[bytes, Table] = {}
 def _parse(raw: bytes) -> Table:
     record = orjson.loads(raw)
     types = {one["AttributeName"]: one["AttributeType"] for one in record["AttributeDefinitions"]}
-    first, second = _keys(record["KeySchema"], types)
-    indexes = {}
+    (first,), second = _keys(record["KeySchema"], types)
+    indexes: dict[str, Index] = {}
     for member, local in (("LocalSecondaryIndexes", True), ("GlobalSecondaryIndexes", False)):
         for one in record.get(member, ()):
-            hash_key, range_key = _keys(one["KeySchema"], types)
+            hashes, ranges = _keys(one["KeySchema"], types)
             projection = one["Projection"]
             indexes[one["IndexName"]] = Index(
                 name=one["IndexName"],
                 id=one["Id"],
                 prefix=data_prefix(one["Id"]),
                 local=local,
-                hash=hash_key,
-                range=range_key,
+                hashes=hashes,
+                ranges=ranges,
                 projection=projection["ProjectionType"],
                 non_key=tuple(projection.get("NonKeyAttributes", ())),
                 status=one["IndexStatus"],
@@ -163,8 +178,10 @@ def _parse(raw: bytes) -> Table:
         id=record["Id"],
         prefix=data_prefix(record["Id"]),
         hash=first,
-        range=second,
+        range=second[0] if second else None,
         indexes=indexes,
+        index_keys=tuple(_index_keys(indexes.values())),
+        composite=tuple([index for index in indexes.values() if index.composite]),
         stream_view=record["Stream"]["StreamViewType"] if record.get("Stream", {}).get("Enabled") else "",
         ttl_attribute=record.get("Ttl", ""),
         raw=record,
@@ -175,11 +192,24 @@ def _parse(raw: bytes) -> Table:
     return found
 
 
-def _keys(schema: list[dict[str, str]], types: Mapping[str, str]) -> tuple[KeyAttribute, KeyAttribute | None]:
-    names = {one["KeyType"]: one["AttributeName"] for one in schema}
-    first = names["HASH"]
-    second = names.get("RANGE")
-    return KeyAttribute(first, types[first]), KeyAttribute(second, types[second]) if second is not None else None
+def _keys(
+    schema: list[dict[str, str]], types: Mapping[str, str]
+) -> tuple[tuple[KeyAttribute, ...], tuple[KeyAttribute, ...]]:
+    """The attributes of the partition key, and those of the sort key."""
+
+    def of(kind: str) -> tuple[KeyAttribute, ...]:
+        names = (one["AttributeName"] for one in schema if one["KeyType"] == kind)
+        return tuple([KeyAttribute(name, types[name]) for name in names])
+
+    return of("HASH"), of("RANGE")
+
+
+def _index_keys(indexes: Iterable[Index]) -> Iterator[tuple[Index, KeyAttribute, bool]]:
+    for index in sorted(indexes, key=lambda index: index.local):
+        for attribute in () if index.local else index.hashes:
+            yield index, attribute, True
+        for attribute in index.ranges:
+            yield index, attribute, False
 
 
 def names(view: View, after: str, limit: int) -> list[str]:

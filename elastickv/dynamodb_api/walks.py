@@ -17,7 +17,7 @@ from elastickv.kv.view import View
 Entry = tuple[bytes, bytes]
 """Engine key, stored value."""
 SortOf = Callable[[bytes, bytes], bytes]
-"""(engine key, stored value) -> the bytes of the real sort key."""
+"""(engine key, stored value) -> the sort key in full, as bytes in its order."""
 
 NO_TAIL: Final = 0
 
@@ -35,7 +35,7 @@ def walk(
     """Entries with start <= key < end, from the top down when `reverse`.
 
     `sort_of` is None where no key can be folded. `tail` bytes follow the sort key in an engine key. `after` is where an
-    earlier walk ended, (engine key, bytes of its sort key): this one begins behind it, whether it is still there or
+    earlier walk ended, (engine key, its sort key in full): this one begins behind it, whether it is still there or
     not.
     """
     skip: tuple[bytes, tuple[bytes, bytes]] | None = None

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from elastickv.dynamodb_api import tables
+from elastickv.dynamodb_api import records, tables
 from elastickv.dynamodb_api.backfill import STEP, Backfill
-from elastickv.dynamodb_api.items import every
+from elastickv.dynamodb_api.items import entry_key, every
 from tests.dynamodb_api.operations.test_create_table import PLAIN, definitions, index
 from tests.kit.dynamo_door import DynamoDoor
 
@@ -96,3 +96,94 @@ def test_the_leader_fills_by_itself(door: DynamoDoor, dynamodb: Any) -> None:
             break
         time.sleep(0.01)
     assert entries(door) == STEP + 1
+
+
+def test_an_index_with_a_key_of_several_attributes(door: DynamoDoor, dynamodb: Any) -> None:
+    """Items that lack one of the attributes, or have one that no key can be, stay out: also when they change later."""
+    dynamodb.create_table(**PLAIN)
+    good = {"b": {"S": "g"}, "c": {"N": "1"}, "d": {"S": "x"}}
+    bad: dict[str, dict[str, Any]] = {
+        "no b": {"c": {"N": "1"}, "d": {"S": "x"}},
+        "no d": {"b": {"S": "g"}, "c": {"N": "1"}},
+        "wrong type": {**good, "c": {"S": "1"}},
+        "empty": {**good, "d": {"S": ""}},
+        "too long": {**good, "d": {"S": "x" * 1025}},
+        "too long together": {**good, "d": {"S": "x" * 1023}},
+    }
+    for number in range(STEP):
+        dynamodb.put_item(
+            TableName="abc",
+            Item={"a": {"S": f"k{number}"}, **good, "c": {"N": str(number % 7)}, "d": {"S": f"v{number}"}},
+        )
+    for name, item in bad.items():
+        dynamodb.put_item(TableName="abc", Item={"a": {"S": name}, **item})
+    dynamodb.update_table(
+        TableName="abc",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": kind} for name, kind in (("b", "S"), ("c", "N"), ("d", "S"))
+        ],
+        GlobalSecondaryIndexUpdates=[{"Create": index("one", "b", "c", "d")}],
+    )
+    while status(dynamodb)[1] != "ACTIVE":
+        time.sleep(0.01)
+
+    def names() -> list[str]:
+        found = dynamodb.get_paginator("query").paginate(
+            TableName="abc",
+            IndexName="one",
+            KeyConditionExpression="b = :g",
+            ExpressionAttributeValues={":g": {"S": "g"}},
+            PaginationConfig={"PageSize": 97},
+        )
+        return [item["a"]["S"] for page in found for item in page["Items"]]
+
+    expected = sorted(range(STEP), key=lambda number: (number % 7, f"v{number}"))
+    assert names() == [f"k{number}" for number in expected]
+    for name in bad:
+        dynamodb.update_item(
+            TableName="abc", Key={"a": {"S": name}}, AttributeUpdates={"x": {"Value": {"S": "changed"}}}
+        )
+    assert entries(door) == len(expected) == STEP
+    dynamodb.update_item(TableName="abc", Key={"a": {"S": "empty"}}, AttributeUpdates={"d": {"Value": {"S": "-"}}})
+    assert "empty" in names()
+    for name in bad:
+        dynamodb.delete_item(TableName="abc", Key={"a": {"S": name}})
+    (described,) = dynamodb.describe_table(TableName="abc")["Table"]["GlobalSecondaryIndexes"]
+    assert entries(door) == described["ItemCount"] == STEP
+
+
+def test_what_cannot_be_a_key_stays_out_of_an_index(door: DynamoDoor, dynamodb: Any) -> None:
+    dynamodb.create_table(**PLAIN)
+    for number, value in enumerate(["v", "", "x" * 2049, "x" * 2048]):
+        put(dynamodb, number, value)
+    add_index(dynamodb)
+    assert entries(door) == 2
+    for number in range(4):
+        dynamodb.update_item(
+            TableName="abc", Key={"a": {"S": f"k{number}"}}, AttributeUpdates={"x": {"Value": {"S": "changed"}}}
+        )
+    assert entries(door) == 2
+    for number in range(4):
+        dynamodb.delete_item(TableName="abc", Key={"a": {"S": f"k{number}"}})
+    assert entries(door) == 0
+
+
+def test_entries_of_what_cannot_be_a_key_go_with_their_item(door: DynamoDoor, dynamodb: Any) -> None:
+    """An earlier version has made them."""
+    dynamodb.create_table(**PLAIN)
+    put(dynamodb, 1, "")
+    add_index(dynamodb)
+
+    def bring_in(view: Any) -> None:
+        table = tables.table(view, "abc")
+        ((place, record),) = every(view, table)
+        entry = entry_key(table, table.indexes["one"], records.decode(record), place)
+        assert entry is not None
+        view.put(entry, place[len(table.prefix) :])
+        tables.count(view, table.indexes["one"].id, 1, records.size(record))
+
+    door.run(bring_in)
+    assert entries(door) == 1
+    dynamodb.delete_item(TableName="abc", Key={"a": {"S": "k1"}})
+    assert entries(door) == 0
+    assert dynamodb.describe_table(TableName="abc")["Table"]["GlobalSecondaryIndexes"][0]["ItemCount"] == 0

@@ -51,7 +51,7 @@ def test_a_record_is_taken_apart() -> None:
     assert found.stream_view == found.ttl_attribute == ""
     mine, everything = found.indexes.values()
     assert (mine.local, mine.keys[1].type, mine.projection, mine.non_key) == (True, "B", "INCLUDE", ("x",))
-    assert (everything.local, everything.range, everything.status) == (False, None, "CREATING")
+    assert (everything.local, everything.ranges, everything.status) == (False, (), "CREATING")
     assert tables.table(view, "arn:aws:dynamodb:eu-west-1:000000000000:table/orders") is found
 
 

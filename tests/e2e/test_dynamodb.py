@@ -147,6 +147,72 @@ def test_boto3_resource(cluster: LocalCluster) -> None:
         music.wait_until_not_exists()
 
 
+def test_an_index_with_a_key_of_several_attributes(cluster: LocalCluster) -> None:
+    """Matches of a tournament, written through all nodes; the index is made when some are there already."""
+    from boto3.dynamodb.conditions import Key
+
+    leader = cluster.wait_for_leader()
+    with table(leader, "matches") as name:
+        resources = [
+            boto3.resource("dynamodb", endpoint_url=url(node), region_name="eu-west-1", **CREDENTIALS)
+            for node in cluster.nodes
+        ]
+        rounds = ["final", "quarter", "semi"]
+        matches = [
+            {"a": f"m{number}", "cup": f"c{number % 2}", "region": "eu", "round": rounds[number % 3], "at": number}
+            for number in range(60)
+        ]
+        for number, match in enumerate(matches[:30]):
+            resources[number % 3].Table(name).put_item(Item=match)
+        keys = (("cup", "HASH", "S"), ("region", "HASH", "S"), ("round", "RANGE", "S"), ("at", "RANGE", "N"))
+        patient(cluster.nodes[0]).update_table(
+            TableName=name,
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, _, kind in keys],
+            GlobalSecondaryIndexUpdates=[
+                {
+                    "Create": {
+                        "IndexName": "by_cup",
+                        "KeySchema": [{"AttributeName": key, "KeyType": kind} for key, kind, _ in keys],
+                        "Projection": {"ProjectionType": "ALL"},
+                    }
+                }
+            ],
+        )
+        for number, match in enumerate(matches[30:]):
+            resources[number % 3].Table(name).put_item(Item=match)
+        for resource in resources:
+            everything: list[dict[str, Any]] = []
+            start: dict[str, Any] = {}
+            while True:
+                page = resource.Table(name).query(
+                    IndexName="by_cup",
+                    KeyConditionExpression=Key("cup").eq("c1") & Key("region").eq("eu"),
+                    Limit=7,
+                    **start,
+                )
+                everything += page["Items"]
+                if "LastEvaluatedKey" not in page:
+                    break
+                assert set(page["LastEvaluatedKey"]) == {"a", "cup", "region", "round", "at"}
+                start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+            of_cup = sorted((one for one in matches if one["cup"] == "c1"), key=lambda one: (one["round"], one["at"]))
+            assert everything == of_cup
+            late = resource.Table(name).query(
+                IndexName="by_cup",
+                KeyConditionExpression=Key("cup").eq("c1")
+                & Key("region").eq("eu")
+                & Key("round").eq("semi")
+                & Key("at").gte(30),
+                ScanIndexForward=False,
+            )["Items"]
+            assert late == [one for one in of_cup if one["round"] == "semi" and int(str(one["at"])) >= 30][::-1]
+        with pytest.raises(ClientError, match="RANGE key attributes round must have equality conditions"):
+            resources[0].Table(name).query(
+                IndexName="by_cup",
+                KeyConditionExpression=Key("cup").eq("c1") & Key("region").eq("eu") & Key("at").eq(1),
+            )
+
+
 # the command line
 
 

@@ -23,7 +23,8 @@ from tests.kit.fake_store import FakeView
 assert elastickv.dynamodb_api.operations  # importing it declares them
 
 Keys = str
-"""Attributes of a key with their types: "pk:S sk:N"."""
+"""Attributes of a key with their types: "pk:S sk:N"; several of a partition key stand before a stroke:
+"tenant:S region:S / year:N month:N"."""
 
 
 class DynamoStore:
@@ -67,10 +68,14 @@ class DynamoStore:
 
         def schema(words: Keys) -> list[dict[str, str]]:
             found = []
-            for word, kind in zip(words.split(), ("HASH", "RANGE"), strict=False):
-                attribute, _, letter = word.partition(":")
-                types[attribute] = letter
-                found.append({"AttributeName": attribute, "KeyType": kind})
+            first, stroke, behind = words.partition("/")
+            hashes = first.split() if stroke else first.split()[:1]
+            ranges = behind.split() if stroke else first.split()[1:]
+            for kind, parts in (("HASH", hashes), ("RANGE", ranges)):
+                for word in parts:
+                    attribute, _, letter = word.partition(":")
+                    types[attribute] = letter
+                    found.append({"AttributeName": attribute, "KeyType": kind})
             return found
 
         def index(view: Any, one: tuple[str, Keys, str | Sequence[str]]) -> dict[str, Any]:

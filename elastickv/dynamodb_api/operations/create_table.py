@@ -29,6 +29,7 @@ from elastickv.dynamodb_api.schemas import (
     THROUGHPUT,
     WARM,
     bracketed,
+    check_global_key_schema,
     check_key_schema,
     check_on_demand,
     check_projected,
@@ -168,7 +169,7 @@ def _check_global(indexes: list[dict[str, Any]], defined: list[str], taken: set[
         raise ValidationException(f"{INVALID}List of GlobalSecondaryIndexes is empty")
     for index in indexes:
         name = index["IndexName"]
-        check_key_schema(index["KeySchema"], defined)
+        check_global_key_schema(index["KeySchema"], defined)
         check_projection(index["Projection"])
         throughput = index.get("ProvisionedThroughput")
         if pay_per_request and throughput is not None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from elastickv.dynamodb_api import key_conditions, schema, tables
-from elastickv.dynamodb_api.attributes import Key
+from elastickv.dynamodb_api.attributes import Key, equal
+from elastickv.dynamodb_api.composite_keys import partition
 from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.expressions import legacy
 from elastickv.dynamodb_api.expressions.nodes import Path
 from elastickv.dynamodb_api.item_shapes import ATTRIBUTES_TO_GET, CONDITIONAL_OPERATOR, CONDITIONS, SELECT, QueryShape
-from elastickv.dynamodb_api.key_conditions import KeyConditions, key_range, same_partition, sort_test
+from elastickv.dynamodb_api.key_conditions import KeyConditions, key_range, sort_test
 from elastickv.dynamodb_api.layers import ENVELOPE, current_words
 from elastickv.dynamodb_api.parameters import Expressions, check_attributes_to_get, check_styles
 from elastickv.dynamodb_api.reads import (
@@ -104,8 +105,8 @@ def query(call: Call) -> dict[str, Any]:
         raise ValidationException(BAD_START)
     for number, attribute in enumerate(source.keys):
         if start is not None:
-            check_start_piece(start, attribute, number == 0)
-        key_conditions.check_attribute(conditions, source.keys, number)
+            check_start_piece(start, attribute, number < len(source.hashes))
+        key_conditions.check_attribute(conditions, source.hashes, source.ranges, number)
     if start is not None:
         check_start_table_key(source, start)
         _check_within(source, start, conditions)
@@ -124,9 +125,8 @@ def query(call: Call) -> dict[str, Any]:
     if filter_ is not None:
         schema.check_nested_keys(table, filter_.nested_heads)
 
-    first = conditions[source.keys[0].name].values[0]
-    second = source.keys[1].name if len(source.keys) > 1 else ""
-    wanted = key_range(source.prefix, first, second, conditions.get(second))
+    inside = source.prefix + partition([conditions[attribute.name].values[0] for attribute in source.hashes])
+    wanted = key_range(inside, source.ranges, conditions)
     holds = condition.holds if condition is not None else condition_of(filter_, expressions.values)
     page = Page(source, request, paths, holds, sorted(heads))
     reverse = request.get("ScanIndexForward") is False
@@ -136,17 +136,15 @@ def query(call: Call) -> dict[str, Any]:
 
 def _check_within(source: Source, start: Key, conditions: KeyConditions) -> None:
     """A starting key lies where the query reads."""
-    first = source.keys[0].name
-    inside = same_partition(start[first], conditions[first].values[0])
-    second = source.keys[1].name if len(source.keys) > 1 else ""
-    condition = conditions.get(second)
-    if condition is None:
+    inside = all(equal(start[one.name], conditions[one.name].values[0]) for one in source.hashes)
+    given = [(one.name, conditions[one.name]) for one in source.ranges if one.name in conditions]
+    if not given:
         if not inside:
             raise ValidationException(
                 "The provided starting key is outside query boundaries based on provided conditions"
             )
         return
-    if not sort_test(second, condition)(start):
+    if not sort_test(given)(start):
         raise ValidationException("The provided starting key does not match the range key predicate")
     if not inside:
         raise ValidationException("The query can return at most one row and cannot be restarted")

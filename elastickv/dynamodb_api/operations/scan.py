@@ -94,7 +94,7 @@ def scan(call: Call) -> dict[str, Any]:
             raise ValidationException(BAD_START if source.index is not None else f"{BAD_START}: {MISMATCH}")
         if source.index is not None:
             for number, attribute in enumerate(source.keys):
-                check_start_piece(start, attribute, number == 0)
+                check_start_piece(start, attribute, number < len(source.hashes))
     heads = filter_.heads if filter_ is not None else set(condition.names) if condition is not None else set()
     paths = projection.tree.paths if projection is not None else [Path((name,)) for name in names] if names else None
     check_projected(source, request, [str(path.steps[0]) for path in paths or ()], sorted(heads))

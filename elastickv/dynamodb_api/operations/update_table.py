@@ -26,7 +26,7 @@ from elastickv.dynamodb_api.schemas import (
     TABLE_CLASS,
     THROUGHPUT,
     WARM,
-    check_key_schema,
+    check_global_key_schema,
     check_on_demand,
     check_projected,
     check_projection,
@@ -294,7 +294,7 @@ def _create(call: Call, record: Record, asked: Record) -> None:
         raise ValidationException(f"{INVALID}AttributeDefinitions is not specified for index: {name}")
     for one in given:
         known.setdefault(one["AttributeName"], one["AttributeType"])  # what the table has defined before stays
-    check_key_schema(asked["KeySchema"], names(given))  # what the table has defined before does not count
+    check_global_key_schema(asked["KeySchema"], names(given))  # what the table has defined before does not count
     check_projection(asked["Projection"])
     pay_per_request = record["BillingMode"] == "PAY_PER_REQUEST"
     throughput = asked.get("ProvisionedThroughput")

@@ -15,6 +15,7 @@ Conditions and operands are those of `conditions`, values those of `literals`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from elastickv.dynamodb_api.attributes import Item, Value, check, kind_of
@@ -57,12 +58,16 @@ def parse(text: str, parameters: Sequence[Value]) -> Statement:
 
 
 class _Parser(Conditions):
+    column_fault: ValidationException | None = None
+
     def statement(self) -> Statement:
         found = self.manipulation()
         self.sign(";")
         if self.next.kind is not Kind.END:
             raise not_well_formed("Unexpected token after expression")
         if self.first_fault is not None:
+            if isinstance(found, Select) and found.index and self.first_fault is self.column_fault:
+                return replace(found, fault=self.first_fault)
             raise self.first_fault
         assert found is not None, "an expression is a fault"
         return found
@@ -152,7 +157,8 @@ class _Parser(Conditions):
         name = self.next
         if not self.calls():
             return self.path()
-        self.fault(f"Unexpected path component at {self.place(name)}")
+        self.column_fault = ValidationException(f"Unexpected path component at {self.place(name)}")
+        self.fault(self.column_fault)
         self.arguments()
         return Path((name.text,))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -17,18 +18,19 @@ import orjson
 
 from elastickv.dynamodb_api import records, schema, tables
 from elastickv.dynamodb_api.attributes import INVALID, Item, Key, Value, check_item, order
-from elastickv.dynamodb_api.errors import ApiError, ValidationException
+from elastickv.dynamodb_api.composite_keys import partition
+from elastickv.dynamodb_api.errors import ApiError, ResourceNotFoundException, ValidationException
 from elastickv.dynamodb_api.expressions.nodes import Path
 from elastickv.dynamodb_api.expressions.paths import lookup
 from elastickv.dynamodb_api.expressions.resolve import judged_condition
 from elastickv.dynamodb_api.items import item_key
-from elastickv.dynamodb_api.key_conditions import KeyRange, key_range
+from elastickv.dynamodb_api.key_conditions import KeyCondition, KeyRange, key_range
 from elastickv.dynamodb_api.partiql import branches, keys
 from elastickv.dynamodb_api.partiql.faults import naming_one_item
 from elastickv.dynamodb_api.partiql.statements import Select
 from elastickv.dynamodb_api.reads import Page, Source, check_projected, check_start_piece, check_start_table_key
 from elastickv.dynamodb_api.shapes import ITEM
-from elastickv.dynamodb_api.tables import Table
+from elastickv.dynamodb_api.tables import Index, Table
 from elastickv.dynamodb_api.writes import Holds
 from elastickv.kv.keyspace import prefix_end
 from elastickv.kv.view import View
@@ -131,16 +133,15 @@ class Reading:
         source = self.source
         if self.partitions is None:
             return [KeyRange(source.prefix, prefix_end(source.prefix), None)]
-        first, second = source.keys[0], source.keys[1] if len(source.keys) > 1 else None
-        condition = None
-        if second is not None:
+        (first,) = source.hashes
+        conditions: dict[str, KeyCondition] = {}
+        for second in source.ranges:
             condition = keys.sort_condition(self.statement.where, second, self.statement.values)
+            if condition is not None:
+                conditions[second.name] = condition
         for value in self.partitions:
             schema.check_key_value(value, first, True)
-        return [
-            key_range(source.prefix, value, second.name if second is not None else "", condition)
-            for value in self.partitions
-        ]
+        return [key_range(source.prefix + partition([value]), source.ranges, conditions) for value in self.partitions]
 
     def read(self) -> dict[str, Any]:
         """The answer: Items, NextToken and LastEvaluatedKey where there is more, ConsumedCapacity when asked for."""
@@ -202,9 +203,21 @@ def _source(view: View, table: Table, statement: Select, request: Mapping[str, A
     index = table.indexes.get(statement.index)
     if index is None:
         raise ValidationException("The table does not have the specified index")
+    _check_readable(index)
+    if statement.fault is not None:
+        raise statement.fault
     if not index.local and request.get("ConsistentRead"):
         raise ValidationException("Strongly consistent read is not supported on Global Secondary Indexes")
     return Source(view, table, {"IndexName": statement.index})
+
+
+def _check_readable(index: Index | None) -> None:
+    """AWS' PartiQL does not read indexes with keys of several attributes."""
+    if index is not None and index.composite:
+        raise ValidationException(
+            "PartiQL statements cannot be executed on tables with multi-attribute HASH keys or multi-attribute RANGE "
+            "keys."
+        )
 
 
 @dataclass(slots=True)
@@ -222,19 +235,24 @@ class Row:
 def one_row(view: View, statement: Select, missing: str) -> Row:
     """A SELECT in a batch or transaction; `missing` is what is said when it does not name the whole primary key, or
     asks for anything else."""
+    if statement.index:
+        with suppress(ResourceNotFoundException):
+            _check_readable(tables.table(view, statement.table).indexes.get(statement.index))
+    if statement.fault is not None:
+        raise statement.fault
     if statement.where is None:
         raise ValidationException(missing)
     judged_condition(statement.where, statement.values)
     table = tables.table(view, statement.table)
     if statement.index:
         raise ValidationException(missing)
-    found = keys.item_key(statement.where, table.keys, statement.values, one_of=True)
-    if found is None or found[1]:
+    named_key = keys.item_key(statement.where, table.keys, statement.values, one_of=True)
+    if named_key is None or named_key[1]:
         branches.reads_of(statement.where, table.keys, statement.values, typed=False)
         raise ValidationException(missing)
     with naming_one_item():
-        schema.check_key(table, found[0])
-    place = item_key(table, found[0])
+        schema.check_key(table, named_key[0])
+    place = item_key(table, named_key[0])
     record = view.get(place)
     if record is None:
         return Row(table, place, 0, None)

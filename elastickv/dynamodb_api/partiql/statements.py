@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from elastickv.dynamodb_api.attributes import Item, Value
+from elastickv.dynamodb_api.errors import ValidationException
 from elastickv.dynamodb_api.expressions.nodes import Condition, Path, Update
 
 Values = Mapping[str, Value]
@@ -23,6 +24,8 @@ class Select:
     order: tuple[tuple[str, bool], ...]
     """(attribute, descending)."""
     values: Values
+    fault: ValidationException | None = None
+    """What is wrong with the list of columns of an index: AWS finds it when it knows the index."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ def definitions(*names: str) -> list[dict[str, str]]:
 
 def keys(*names: str) -> list[dict[str, str]]:
     return [
-        {"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE", "RANGE"), strict=False)
+        {"AttributeName": name, "KeyType": kind}
+        for name, kind in zip(names, ("HASH", *["RANGE"] * len(names)), strict=False)
     ]
 
 
@@ -91,6 +92,29 @@ def test_everything_that_can_be_asked_for(dynamodb: Any) -> None:
     assert table["DeletionProtectionEnabled"] is True
     assert table["OnDemandThroughput"] == {"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": 5}
     assert dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"] == [{"Key": "team", "Value": "green"}]
+
+
+def schema(words: str) -> list[dict[str, str]]:
+    """ "h:a r:b" """
+    kinds = {"h": "HASH", "r": "RANGE"}
+    return [{"AttributeName": word[2:], "KeyType": kinds[word[0]]} for word in words.split()]
+
+
+def several(words: str, **more: Any) -> dict[str, Any]:
+    """A request for a table with an index of these keys."""
+    return PLAIN | {
+        "AttributeDefinitions": definitions(*dict.fromkeys(["a", *(word[2:] for word in words.split())])),
+        "GlobalSecondaryIndexes": [index("one", KeySchema=schema(words))],
+        **more,
+    }
+
+
+@pytest.mark.parametrize("words", ["h:b h:c", "h:b r:c r:d", "h:d h:c h:b h:a r:e r:h r:g r:f"])
+def test_a_global_index_may_have_up_to_four_attributes_of_each_kind(dynamodb: Any, words: str) -> None:
+    dynamodb.create_table(**several(words))
+    (described,) = dynamodb.describe_table(TableName="abc")["Table"]["GlobalSecondaryIndexes"]
+    assert described["KeySchema"] == schema(words)
+    assert described["IndexStatus"] == "ACTIVE"
 
 
 def test_a_name_can_be_taken_once(dynamodb: Any) -> None:
@@ -183,6 +207,33 @@ RANGED = PLAIN | {"AttributeDefinitions": definitions("a", "b"), "KeySchema": ke
             PLAIN | {"AttributeDefinitions": definitions("a", "b")},
             f"{INVALID}Number of attributes in KeySchema does not exactly match number of attributes defined in "
             "AttributeDefinitions",
+        ),
+        (
+            several("h:b h:c h:d h:e h:f"),
+            f"{INVALID}The KeySchema exceeds the maximum allowed number of HASH key attributes",
+        ),
+        (
+            several("h:b r:c r:d r:e r:f r:g"),
+            f"{INVALID}The KeySchema exceeds the maximum allowed number of RANGE key attributes",
+        ),
+        (
+            several("h:b r:c h:d"),
+            f"{INVALID}All HASH key attributes must precede RANGE key attributes in the KeySchema",
+        ),
+        (several("r:b h:c"), "Invalid KeySchema: The first KeySchemaElement is not a HASH key type"),
+        (several("r:b"), "Invalid KeySchema: The first KeySchemaElement is not a HASH key type"),
+        (several("h:b r:c r:b"), "The KeySchema contains multiple key attributes with the same name"),
+        (
+            several("h:b r:c r:d", AttributeDefinitions=definitions("a", "b", "c")),
+            f"{INVALID}Some index key attributes are not defined in AttributeDefinitions. Keys: [b, c, d], "
+            "AttributeDefinitions: [a, b, c]",
+        ),
+        (
+            RANGED | {"LocalSecondaryIndexes": [index("one", "a", "b", "c")]},
+            "1 validation error detected: Value '[KeySchemaElement(attributeName=a, keyType=HASH), "
+            "KeySchemaElement(attributeName=b, keyType=RANGE), KeySchemaElement(attributeName=c, keyType=RANGE)]' at "
+            "'localSecondaryIndexes.1.member.keySchema' failed to satisfy constraint: "
+            "Member must have length less than or equal to 2",
         ),
         (PLAIN | {"LocalSecondaryIndexes": []}, f"{INVALID}List of LocalSecondaryIndexes is empty"),
         (PLAIN | {"GlobalSecondaryIndexes": []}, f"{INVALID}List of GlobalSecondaryIndexes is empty"),

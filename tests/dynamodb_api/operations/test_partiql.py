@@ -701,3 +701,86 @@ def test_transactions_that_are_refused(sql: Sql, statements: list[str], message:
     with pytest.raises(ClientError) as caught:
         transact(sql, *statements)
     assert caught.value.response["Error"] == {"Code": "ValidationException", "Message": message}
+
+
+# indexes with keys of several attributes
+
+MULTIPLE = (
+    "PartiQL statements cannot be executed on tables with multi-attribute HASH keys or multi-attribute RANGE keys."
+)
+
+
+@pytest.fixture
+def several(sql: Any) -> Any:
+    """The table `several` (key a) with the indexes `wide` (g, h; r), `deep` (g; r, s) and `plain` (g)."""
+    hashes = [{"AttributeName": name, "KeyType": "HASH"} for name in "gh"]
+    sql.client.create_table(
+        TableName="several",
+        AttributeDefinitions=definitions(*"aghrs"),
+        KeySchema=keys("a"),
+        BillingMode="PAY_PER_REQUEST",
+        GlobalSecondaryIndexes=[
+            index("wide", KeySchema=[*hashes, {"AttributeName": "r", "KeyType": "RANGE"}]),
+            index("deep", "g", "r", "s"),
+            index("plain", "g"),
+        ],
+    )
+    sql.client.put_item(TableName="several", Item={name: {"S": "x"} for name in "aghrs"})
+    return sql
+
+
+@pytest.mark.parametrize("name", ["wide", "deep"])
+def test_an_index_with_a_key_of_several_attributes_is_not_read(several: Any, name: str) -> None:
+    for statement in (
+        "SELECT * FROM {} WHERE g = 'x'",
+        "SELECT a FROM {} WHERE g = 'x' AND h = 'x' ORDER BY r DESC",
+        "SELECT * FROM {} WHERE g = 5",
+        "SELECT * FROM {} WHERE a = 'x'",
+        "SELECT * FROM {}",
+        "SELECT COUNT(*) FROM {}",
+    ):
+        with pytest.raises(ClientError) as caught:
+            several(statement.format(f'"several"."{name}"'))
+        assert caught.value.response["Error"] == {"Code": "ValidationException", "Message": MULTIPLE}
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("SELECT * FROM {} WHERE", "Statement wasn't well formed, can't be processed: Unexpected term"),
+        ("SELECT * FROM {} WHERE g = 1e99999999999", "Statement wasn't well formed, can't be processed: "),
+        ("SELECT * FROM {} WHERE g = ?", "The parameter cannot be converted to a numeric value: 1e99999999999"),
+    ],
+)
+def test_what_is_said_before(several: Any, statement: str, message: str) -> None:
+    parameters = [{"N": "1e99999999999"}] if "?" in statement else []
+    with pytest.raises(ClientError) as caught:
+        several(statement.format('"several"."wide"'), *parameters)
+    assert caught.value.response["Error"]["Message"] == message
+
+
+def test_the_rest_of_such_a_table_is_as_ever(several: Any) -> None:
+    assert len(several("""SELECT * FROM "several" WHERE a = 'x'""")) == 1
+    assert len(several("""SELECT * FROM "several"."plain" WHERE g = 'x'""")) == 1
+    with pytest.raises(ClientError, match="Unexpected path component at 1:8:5"):
+        several("""SELECT COUNT(*) FROM "several"."plain" WHERE g = 'x'""")
+    several("""INSERT INTO several VALUE {'a': 'y', 'g': 'x', 'h': 'x', 'r': 'x'}""")
+    several("""UPDATE several SET r = 'z' WHERE a = 'y'""")
+    found = several.client.scan(TableName="several", IndexName="wide")["Items"]
+    assert {item["a"]["S"]: item["r"]["S"] for item in found} == {"x": "x", "y": "z"}
+    several("""DELETE FROM several WHERE a = 'y'""")
+    assert several.client.scan(TableName="several", IndexName="wide")["Count"] == 1
+
+
+def test_in_a_batch_only_its_own_statement_fails(several: Any) -> None:
+    statements = [
+        """SELECT * FROM "several"."plain" WHERE g = 'x'""",
+        """SELECT * FROM "several"."wide" WHERE g = 'x'""",
+        """SELECT * FROM "several"."deep" """,
+        """SELECT * FROM "several" WHERE a = 'x'""",
+    ]
+    answer = several.client.batch_execute_statement(Statements=[{"Statement": one} for one in statements])
+    plain, wide, deep, table = answer["Responses"]
+    assert plain["Error"]["Message"].startswith("Select statements within BatchExecuteStatement must specify")
+    assert wide["Error"] == deep["Error"] == {"Code": "ValidationError", "Message": MULTIPLE}
+    assert table["Item"]["a"] == {"S": "x"}

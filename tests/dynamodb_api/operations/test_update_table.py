@@ -121,6 +121,24 @@ def test_indexes_come_and_go(door: DynamoDoor, dynamodb: Any) -> None:
     )
 
 
+def test_an_index_with_a_key_of_several_attributes(dynamodb: Any) -> None:
+    dynamodb.create_table(**PLAIN)
+    schema = [
+        {"AttributeName": name, "KeyType": kind}
+        for name, kind in zip("bcda", ["HASH"] * 2 + ["RANGE"] * 2, strict=True)
+    ]
+    dynamodb.update_table(
+        TableName="abc",
+        AttributeDefinitions=definitions("d", "c", "b", "a"),
+        GlobalSecondaryIndexUpdates=[{"Create": index("one", KeySchema=schema)}],
+    )
+    table = dynamodb.describe_table(TableName="abc")["Table"]
+    assert table["AttributeDefinitions"] == definitions("a", "b", "c", "d")
+    assert table["GlobalSecondaryIndexes"][0]["KeySchema"] == schema
+    dynamodb.update_table(TableName="abc", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "one"}}])
+    assert dynamodb.describe_table(TableName="abc")["Table"]["AttributeDefinitions"] == definitions("a")
+
+
 NOTHING_ASKED = (
     "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, "
     "SSESpecification, ReplicaUpdates, MultiAccountReplicaReady, ReplicaTransitRoleArn, MultiRegionConsistency, "
@@ -241,6 +259,21 @@ LIMITED = {"OnDemandThroughput": {"MaxReadRequestUnits": 5}}
         (
             {"ReplicaUpdates": [{"Create": {"RegionName": "eu-west-1"}}]},
             f"{INVALID}ReplicaUpdates cannot be specified: there are no global tables",
+        ),
+        (
+            {
+                "AttributeDefinitions": definitions(*"bcdefg"),
+                "GlobalSecondaryIndexUpdates": [{"Create": index("one", *"bcdefg")}],
+            },
+            f"{INVALID}The KeySchema exceeds the maximum allowed number of RANGE key attributes",
+        ),
+        (
+            {
+                "AttributeDefinitions": definitions("b"),
+                "GlobalSecondaryIndexUpdates": [{"Create": index("one", "b", "c", "d")}],
+            },
+            f"{INVALID}Some index key attributes are not defined in AttributeDefinitions. Keys: [b, c, d], "
+            "AttributeDefinitions: [b]",
         ),
     ],
 )
