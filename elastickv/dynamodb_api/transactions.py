@@ -5,7 +5,8 @@
                                                   repetition costs: JSON, table -> read units
 
 A token is remembered for ten minutes in the log entry of its transaction, so a repeated request finds it on whichever
-node leads by then. Old ones are forgotten a few at a time by those that come later.
+node leads by then. Old ones are forgotten a few at a time by those that come later. As at AWS, the two operations do
+not know each other's tokens: their digests differ.
 """
 
 from __future__ import annotations
@@ -74,14 +75,15 @@ def fingerprint(actions: list[Mapping[str, Any]]) -> bytes:
     return blake2b(orjson.dumps(actions, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 
-def _token_key(token: str) -> bytes:
-    return blake2b(token.encode(), digest_size=16).digest()
+def token_key(token: str, *, of_statements: bool = False) -> bytes:
+    """By what a request's token is remembered. `of_statements`: it is one of ExecuteTransaction."""
+    return blake2b(token.encode(), digest_size=16, person=b"statements" if of_statements else b"").digest()
 
 
-def done_before(view: View, token: str, actions: bytes, now_ms: int) -> bool:
+def done_before(view: View, token: bytes, actions: bytes, now_ms: int) -> bool:
     """Whether this very request was executed within ten minutes. IdempotentParameterMismatchException for another
     one."""
-    known = view.get(TOKENS + _token_key(token))
+    known = view.get(TOKENS + token)
     if known is None or read_u64(known) <= now_ms:
         return False
     if known[8:] != actions:
@@ -89,9 +91,8 @@ def done_before(view: View, token: str, actions: bytes, now_ms: int) -> bool:
     return True
 
 
-def remember(view: View, token: str, actions: bytes, now_ms: int, costs: Iterable[Consumed]) -> None:
+def remember(view: View, token: bytes, actions: bytes, now_ms: int, costs: Iterable[Consumed]) -> None:
     """The request is being executed, and costs its tables this."""
-    key = _token_key(token)
     expired = view.scan(DEADLINES, DEADLINES + u64(now_ms))
     for entry, _ in list(islice(expired, _FORGET)):
         view.delete(entry)
@@ -100,18 +101,17 @@ def remember(view: View, token: str, actions: bytes, now_ms: int, costs: Iterabl
         if found is not None and read_u64(found) <= now_ms:
             view.delete(old)
     deadline = now_ms + TOKEN_MS
-    view.put(TOKENS + key, u64(deadline) + actions)
-    view.put(DEADLINES + u64(deadline) + key, orjson.dumps({cost.name: cost.repeated for cost in costs}))
+    view.put(TOKENS + token, u64(deadline) + actions)
+    view.put(DEADLINES + u64(deadline) + token, orjson.dumps({cost.name: cost.repeated for cost in costs}))
 
 
-def repeated(view: View, token: str) -> list[Consumed]:
+def repeated(view: View, token: bytes) -> list[Consumed]:
     """What a request costs that was `done_before`: reading the larger of what each of its items was before and after,
     whatever is there now."""
-    key = _token_key(token)
-    known = view.get(TOKENS + key)
+    known = view.get(TOKENS + token)
     assert known is not None
     costs = []
-    for name, units in orjson.loads(view.get(DEADLINES + known[:8] + key) or b"{}").items():
+    for name, units in orjson.loads(view.get(DEADLINES + known[:8] + token) or b"{}").items():
         cost = Consumed(name, transaction=True)
         cost.read(units)
         costs.append(cost)

@@ -462,3 +462,91 @@ EXPLAINED_OF_DYNALITE: dict[str, str] = {
     "transaction on one item": _UNKNOWN,
     "transaction get": _UNKNOWN,
 }
+
+
+# keys of several attributes, which dynalite does not know
+
+
+def _of(hashes: str, ranges: str) -> list[dict[str, str]]:
+    return [{"AttributeName": name, "KeyType": "HASH"} for name in hashes.split()] + [
+        {"AttributeName": name, "KeyType": "RANGE"} for name in ranges.split()
+    ]
+
+
+COMPOSITE_TABLE: dict[str, Any] = {
+    "TableName": "composite",
+    "AttributeDefinitions": _types(pk="S", tenant="S", area="S", age="N", score="N", nick="S"),
+    "KeySchema": _schema("pk"),
+    "BillingMode": "PAY_PER_REQUEST",
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": "index",
+            "KeySchema": _of("tenant area", "age score nick"),
+            "Projection": {"ProjectionType": "ALL"},
+        }
+    ],
+}
+
+
+def _member(pk: str, tenant: str, area: str, age: int, score: int, nick: str) -> Call:
+    item = {"pk": S(pk), "tenant": S(tenant), "area": S(area), "age": N(age), "score": N(score), "nick": S(nick)}
+    return f"put {pk}", "PutItem", {"TableName": "composite", "Item": item}
+
+
+_BOUNDS = {":t": S("t"), ":a": S("a"), ":one": N(1), ":two": N(2), ":nine": N(9), ":n": S("n"), ":none": S("")}
+
+
+def _members(label: str, condition: str, **more: Any) -> Call:
+    words = condition.replace("(", " ").replace(")", " ").replace(",", " ").split()
+    return (
+        label,
+        "Query",
+        {
+            "TableName": "composite",
+            "IndexName": "index",
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": {name: value for name, value in _BOUNDS.items() if name in words},
+            **more,
+        },
+    )
+
+
+_WHOLE = "tenant = :t AND area = :a"
+COMPOSITE_CALLS: list[Call] = [
+    _member("p1", "t", "a", 1, 2, "n"),
+    _member("p2", "t", "a", 1, 10, "n"),
+    _member("p3", "t", "a", 1, 2, "a"),
+    _member("p4", "t", "a", -1, 5, "n"),
+    _member("p5", "t", "b", 1, 1, "n"),
+    _member("p6", "ta", "a", 1, 1, "n"),
+    ("put sparse", "PutItem", {"TableName": "composite", "Item": {"pk": S("p7"), "tenant": S("t"), "area": S("a")}}),
+    _members("all", _WHOLE),
+    _members("all backwards", _WHOLE, ScanIndexForward=False),
+    _members("one equal", f"{_WHOLE} AND age = :one"),
+    _members("one below", f"{_WHOLE} AND age < :one"),
+    _members("two", f"{_WHOLE} AND age = :one AND score > :two"),
+    _members("two between", f"{_WHOLE} AND age = :one AND score BETWEEN :two AND :nine"),
+    _members("three", f"{_WHOLE} AND age = :one AND score = :two AND nick = :n"),
+    _members("three begin", f"{_WHOLE} AND age = :one AND score = :two AND begins_with(nick, :n)"),
+    _members("page", _WHOLE, Limit=2),
+    _members(
+        "next page",
+        _WHOLE,
+        ExclusiveStartKey={"pk": S("p4"), "tenant": S("t"), "area": S("a"), "age": N(-1), "score": N(5), "nick": S("n")},
+    ),
+    _members("count", _WHOLE, Select="COUNT"),
+    _members("gap", f"{_WHOLE} AND score = :two"),
+    _members("two gaps", f"{_WHOLE} AND nick = :n"),
+    _members("range first", f"{_WHOLE} AND age > :one AND score = :two"),
+    _members("half a partition", "tenant = :t"),
+    _members("range of partitions", "tenant = :t AND area > :a"),
+    _members("no key", f"{_WHOLE} AND stranger = :one"),
+    _members("empty", "tenant = :none AND area = :a"),
+    _members("wrong type", "tenant = :one AND area = :a"),
+    ("scan", "Scan", {"TableName": "composite", "IndexName": "index", "Select": "COUNT"}),
+]
+EXPLAINED_OF_COMPOSITE: dict[str, str] = {
+    "two gaps": "AWS' words speak of attributes; moto names the first of them.",
+    "range first": "AWS says which attribute must have an equality.",
+    "wrong type": _LENIENT,
+}

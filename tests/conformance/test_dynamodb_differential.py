@@ -3,13 +3,22 @@ the difference is explained by what AWS documents or answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.conformance.dynamodb_calls import CALLS, EXPLAINED, EXPLAINED_OF_DYNALITE, TABLES
+from tests.conformance.dynamodb_calls import (
+    CALLS,
+    COMPOSITE_CALLS,
+    COMPOSITE_TABLE,
+    EXPLAINED,
+    EXPLAINED_OF_COMPOSITE,
+    EXPLAINED_OF_DYNALITE,
+    TABLES,
+    Call,
+)
 from tests.kit.dynalite_server import running_dynalite
 from tests.kit.dynamo_ask import Answer, ask
 from tests.kit.dynamo_door import running_door
@@ -65,11 +74,16 @@ def moto() -> Iterator[str]:
 Pair = tuple[Answer, Answer]
 
 
-def compare(name: str, explained: dict[str, str], pair: Callable[[str, dict[str, Any]], Pair]) -> None:
+def compare(
+    name: str,
+    explained: dict[str, str],
+    pair: Callable[[str, dict[str, Any]], Pair],
+    calls: Sequence[Call] = CALLS,
+) -> None:
     """Every difference has an explanation, and every explanation a difference."""
     unexplained = []
     different = set()
-    for label, operation, request in CALLS:
+    for label, operation, request in calls:
         answer, other = pair(operation, request)
         if answer != other:
             different.add(label)
@@ -84,6 +98,15 @@ def test_answers_are_those_of_moto_or_explained(ours: str, moto: str) -> None:
         return ask(ours, operation, request), as_asked(request, ask(moto, operation, request))
 
     compare("moto", EXPLAINED, pair)
+
+
+def test_keys_of_several_attributes_are_those_of_moto_or_explained(ours: str, moto: str) -> None:
+    def pair(operation: str, request: dict[str, Any]) -> Pair:
+        return ask(ours, operation, request), as_asked(request, ask(moto, operation, request))
+
+    for url in (ours, moto):
+        ask(url, "CreateTable", COMPOSITE_TABLE)
+    compare("moto", EXPLAINED_OF_COMPOSITE, pair, COMPOSITE_CALLS)
 
 
 def test_answers_are_those_of_dynalite_or_explained(ours: str, dynalite: str) -> None:

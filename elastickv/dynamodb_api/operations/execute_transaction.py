@@ -54,8 +54,10 @@ T = TypeVar("T")
 def execute_transaction(call: Call) -> dict[str, Any]:
     """Run up to a hundred PartiQL statements, all or none: either only reads, or writes and EXISTS."""
     requests: list[Request] = call.request["TransactStatements"]
-    token = call.request.get("ClientRequestToken")
-    digest = transactions.fingerprint(list(requests)) if token is not None else b""
+    token, digest = b"", b""
+    if "ClientRequestToken" in call.request:
+        token = transactions.token_key(call.request["ClientRequestToken"], of_statements=True)
+        digest = transactions.fingerprint(list(requests))
     for request in requests:
         check_parameters(request.get("Parameters", ()))
     statements = [_parsed(number, request) for number, request in enumerate(requests)]
@@ -67,10 +69,10 @@ def execute_transaction(call: Call) -> dict[str, Any]:
         return _read(call, reads)
     plans = _each(call, writing, plan)
     transactions.check_distinct(one.place for one in plans)
-    if token is not None and transactions.done_before(call.view, token, digest, call.now_ms):
+    if token and transactions.done_before(call.view, token, digest, call.now_ms):
         return _answer(call, [], transactions.repeated(call.view, token))
     consumed = _write(call, requests, plans)
-    if token is not None:
+    if token:
         transactions.remember(call.view, token, digest, call.now_ms, consumed)
     return _answer(call, [], consumed)
 

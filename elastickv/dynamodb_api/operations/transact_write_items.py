@@ -78,24 +78,26 @@ def transact_write_items(call: Call) -> dict[str, Any]:
     """Put, update, delete and check up to a hundred items, all or none."""
     request = call.request
     wishes: list[dict[str, Any]] = request["TransactItems"]
-    token = request.get("ClientRequestToken")
-    digest = transactions.fingerprint(list(wishes)) if token is not None else b""
+    token, digest = b"", b""
+    if "ClientRequestToken" in request:
+        token = transactions.token_key(request["ClientRequestToken"])
+        digest = transactions.fingerprint(list(wishes))
     actions = [Action(wish) for wish in wishes]
     if sum(action.size for action in actions) > transactions.MAX_BYTES:
         raise ValidationException(transactions.TOO_LARGE)
-    if token is not None and transactions.done_before(call.view, token, digest, call.now_ms):
+    if token and transactions.done_before(call.view, token, digest, call.now_ms):
         return _told(request, transactions.repeated(call.view, token))
 
     execute(call.view, actions)
     consumed: dict[str, Consumed] = {}
-    if token is not None or wanted(request):
+    if token or wanted(request):
         for action in actions:
             table, change = action.table, action.change
             assert change is not None
             cost = consumed.setdefault(table.name, Consumed(table.name, transaction=True))
             old = change.old if table.indexes else None
             cost.write(table, old, change.old_size, change.new, change.new_size)
-    if token is not None:
+    if token:
         transactions.remember(call.view, token, digest, call.now_ms, consumed.values())
     answer = _told(request, consumed.values())
     if request.get("ReturnItemCollectionMetrics") == "SIZE":

@@ -656,6 +656,17 @@ def test_a_token_makes_a_transaction_happen_once(sql: Sql) -> None:
         transact(sql, "UPDATE abc SET n = n + 2 WHERE a = 'one'", **more)
 
 
+def test_tokens_of_transactions_in_partiql_are_tokens_of_their_own(sql: Sql) -> None:
+    """As at AWS: one token may stand for one transaction of each operation."""
+    sql("INSERT INTO abc VALUE {'a': 'one', 'n': 1}")
+    put = {"TransactItems": [{"Put": {"TableName": "abc", "Item": {"a": {"S": "two"}}}}], "ClientRequestToken": "token"}
+    for _ in range(2):
+        sql.client.transact_write_items(**put)
+        transact(sql, "UPDATE abc SET n = n + 1 WHERE a = 'one'", ClientRequestToken="token")
+    assert sql("SELECT n FROM abc WHERE a = 'one'") == [{"n": {"N": "2"}}]
+    assert sql("SELECT * FROM abc WHERE a = 'two'") == [{"a": {"S": "two"}}]
+
+
 @pytest.mark.parametrize(
     ("statements", "message"),
     [
