@@ -532,7 +532,14 @@ COMPOSITE_CALLS: list[Call] = [
     _members(
         "next page",
         _WHOLE,
-        ExclusiveStartKey={"pk": S("p4"), "tenant": S("t"), "area": S("a"), "age": N(-1), "score": N(5), "nick": S("n")},
+        ExclusiveStartKey={
+            "pk": S("p4"),
+            "tenant": S("t"),
+            "area": S("a"),
+            "age": N(-1),
+            "score": N(5),
+            "nick": S("n"),
+        },
     ),
     _members("count", _WHOLE, Select="COUNT"),
     _members("gap", f"{_WHOLE} AND score = :two"),
