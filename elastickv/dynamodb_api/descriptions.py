@@ -59,7 +59,11 @@ def describe(call: Call, table: Table, *, status: str = "", table_status: str = 
         described["LatestStreamLabel"] = stream["Label"]
         described["LatestStreamArn"] = stream_arn(region, table.name, stream["Label"])
     for member, local in (("LocalSecondaryIndexes", True), ("GlobalSecondaryIndexes", False)):
-        indexes = [_index(call, table, one, status) for one in table.indexes.values() if one.local is local]
+        indexes = [
+            _index(call, table, one, status, allocating=bool(table_status))
+            for one in table.indexes.values()
+            if one.local is local
+        ]
         if indexes:
             described[member] = indexes
     return described
@@ -82,7 +86,8 @@ def _projection(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "NonKeyAttributes": sorted(record["NonKeyAttributes"])}
 
 
-def _index(call: Call, table: Table, index: Index, status: str) -> dict[str, Any]:
+def _index(call: Call, table: Table, index: Index, status: str, *, allocating: bool) -> dict[str, Any]:
+    """`allocating`: an index that is not ACTIVE has not begun to be filled."""
     entries, size_bytes = counts(call.view, index.id)
     described: dict[str, Any] = {
         "IndexName": index.name,
@@ -96,12 +101,13 @@ def _index(call: Call, table: Table, index: Index, status: str) -> dict[str, Any
         return described
     described["IndexStatus"] = status or index.status
     if index.status != "ACTIVE":
-        described["Backfilling"] = True
+        described["Backfilling"] = not allocating
     described["ProvisionedThroughput"] = {
         "NumberOfDecreasesToday": 0,
         **index.raw.get("ProvisionedThroughput", {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}),
     }
     if "OnDemandThroughput" in index.raw:
         described["OnDemandThroughput"] = index.raw["OnDemandThroughput"]
-    described["WarmThroughput"] = {**warm_throughput.current(index.raw), "Status": "ACTIVE"}
+    if status != "CREATING":  # the answer of CreateTable, in which AWS leaves it out
+        described["WarmThroughput"] = {**warm_throughput.current(index.raw), "Status": "ACTIVE"}
     return described

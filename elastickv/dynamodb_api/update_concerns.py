@@ -13,6 +13,7 @@ _NOTHING_ASKED: Final = (
     "SSESpecification, ReplicaUpdates, MultiAccountReplicaReady, ReplicaTransitRoleArn, MultiRegionConsistency, "
     "DeletionProtectionEnabled, OnDemandThroughput, WarmThroughput or TableClass is required"
 )
+_CONSISTENCY: Final = "MultiRegionConsistency"
 _NOT_A_CHANGE: Final = frozenset(("TableName", "AttributeDefinitions"))
 _NOTHING_WHEN_EMPTY: Final = frozenset(("OnDemandThroughput", "WarmThroughput"))
 _ALONE: Final = {
@@ -33,8 +34,9 @@ def check_concerns(request: Mapping[str, Any]) -> None:
         if asked != {"GlobalSecondaryIndexUpdates"}:
             raise ValidationException(f"{INVALID}List of GlobalSecondaryIndexUpdates is empty")
         asked = set()
-    if not asked:
-        raise ValidationException(_NOTHING_ASKED)
+    if not asked - {_CONSISTENCY}:
+        # A member that is there but asks for nothing by itself is not among those that are named.
+        raise ValidationException(_NOTHING_ASKED.replace(f" {_CONSISTENCY},", "") if asked else _NOTHING_ASKED)
     if len(asked) == 1:
         return
     if "WarmThroughput" in asked and any("Create" in one for one in request.get("GlobalSecondaryIndexUpdates", ())):

@@ -66,8 +66,14 @@ def test_a_large_table_serves_while_its_index_is_filled(door: DynamoDoor, dynamo
     assert status(dynamodb) == ("UPDATING", "CREATING", True)
     with pytest.raises(ClientError, match="Table is being updated: abc"):
         dynamodb.update_table(TableName="abc", DeletionProtectionEnabled=True)
-    with pytest.raises(ClientError, match="Table is being updated: abc"):
+    with pytest.raises(ClientError, match="Cannot delete table while indexes are being created, updated, or deleted"):
         dynamodb.delete_table(TableName="abc")
+    for change in ({"Create": index("two", "b")}, {"Delete": {"IndexName": "one"}}):
+        with pytest.raises(ClientError, match="Only 1 online index can be created or deleted simultaneously") as caught:
+            dynamodb.update_table(
+                TableName="abc", AttributeDefinitions=definitions("b"), GlobalSecondaryIndexUpdates=[change]
+            )
+        assert caught.value.response["Error"]["Code"] == "LimitExceededException"
     backfill = Backfill()
     while door.run(backfill.step):
         for _ in range(100):

@@ -41,6 +41,7 @@ from elastickv.dynamodb_api.schemas import (
     names,
 )
 from elastickv.dynamodb_api.shapes import NEW_TABLE_NAME, Boolean, ListOf, Shape, required
+from elastickv.dynamodb_api.unoffered import OF_CREATE_TABLE, check_unoffered
 from elastickv.dynamodb_api.warm_throughput import check_new
 
 log = logging.getLogger(__name__)
@@ -61,10 +62,15 @@ _SHAPE: Final = Shape(
     DeletionProtectionEnabled=Boolean(),
     OnDemandThroughput=ON_DEMAND,
     WarmThroughput=WARM,
+    **OF_CREATE_TABLE,
 )
 
 
-@operation("CreateTable", shape=_SHAPE, notes=("ResourcePolicy and vector indexes are ignored",))
+@operation(
+    "CreateTable",
+    shape=_SHAPE,
+    notes=("ResourcePolicy, vector indexes and what belongs to global tables are refused: there are none",),
+)
 def create_table(call: Call) -> dict[str, Any]:
     """Make a table; it serves at once."""
     request = call.request
@@ -77,6 +83,7 @@ def create_table(call: Call) -> dict[str, Any]:
 
 
 def _check(request: dict[str, Any]) -> None:
+    check_unoffered(request)
     check_table_class(request.get("TableClass"))
     pay_per_request = request.get("BillingMode") == "PAY_PER_REQUEST"
     throughput = request.get("ProvisionedThroughput")

@@ -21,10 +21,10 @@ def delete_table(call: Call) -> dict[str, Any]:
             "Resource cannot be deleted as it is currently protected against deletion. "
             "Disable deletion protection first."
         )
-    filling = [one.name for one in table.indexes.values() if one.status == "CREATING"]
-    if filling:
+    if any(one.status == "CREATING" for one in table.indexes.values()):
         raise ResourceInUseException(
-            f"Attempt to change a resource which is still in use: Table is being updated: {table.name}"
+            "Attempt to change a resource which is still in use: "
+            "Cannot delete table while indexes are being created, updated, or deleted."
         )
     described = describe(call, table, status="DELETING")
     for member in ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes"):

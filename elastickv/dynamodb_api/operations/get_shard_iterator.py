@@ -10,7 +10,7 @@ from elastickv.dynamodb_api.errors import (
     ValidationException,
 )
 from elastickv.dynamodb_api.registry import STREAMS, Call, operation
-from elastickv.dynamodb_api.shapes import Shape, String, required
+from elastickv.dynamodb_api.shapes import Double, Shape, String, required
 from elastickv.dynamodb_api.stream_arguments import (
     SEQUENCE_NUMBER,
     SHARD_ID,
@@ -20,6 +20,7 @@ from elastickv.dynamodb_api.stream_arguments import (
     stream_of,
 )
 from elastickv.dynamodb_api.streams import horizon
+from elastickv.kv.hybrid_clock import earliest
 
 
 @operation(
@@ -29,9 +30,10 @@ from elastickv.dynamodb_api.streams import horizon
         StreamArn=required(STREAM_ARN),
         ShardId=required(SHARD_ID),
         ShardIteratorType=required(
-            String(enum=("TRIM_HORIZON", "LATEST", "AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"))
+            String(enum=("TRIM_HORIZON", "LATEST", "AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "AT_TIMESTAMP"))
         ),
         SequenceNumber=SEQUENCE_NUMBER,
+        Timestamp=Double(),
     ),
     write=False,
 )
@@ -45,6 +47,8 @@ def get_shard_iterator(call: Call) -> dict[str, Any]:
     number = request.get("SequenceNumber")
     if kind in ("TRIM_HORIZON", "LATEST"):
         position = stream.first if kind == "TRIM_HORIZON" else call.view.last_timestamp + 1
+    elif kind == "AT_TIMESTAMP":
+        position = max(stream.first, _at(request.get("Timestamp"), call.now_ms))
     elif number is None:
         raise ValidationException(f"One or more parameter values were invalid: SequenceNumber is required for {kind}")
     else:
@@ -56,3 +60,13 @@ def get_shard_iterator(call: Call) -> dict[str, Any]:
         if kind == "AFTER_SEQUENCE_NUMBER":
             position += 1
     return {"ShardIterator": make_iterator(call, stream, position)}
+
+
+def _at(seconds: float | None, now_ms: int) -> int:
+    """The sequence number of the first record that can be of this moment (Unix seconds) or later."""
+    if seconds is None:
+        raise ValidationException("One or more parameter values were invalid: Timestamp is required for AT_TIMESTAMP")
+    if seconds * 1000 > now_ms:
+        raise ValidationException("One or more parameter values were invalid: Timestamp must not be in the future")
+    # Rounded, not cut: seconds with a fraction lose the last bit of their milliseconds.
+    return earliest(round(max(seconds, 0) * 1000))

@@ -37,6 +37,7 @@ from elastickv.dynamodb_api.schemas import (
 )
 from elastickv.dynamodb_api.shapes import ADMINISTERED_TABLE, NAME, Boolean, ListOf, Shape, Struct, required
 from elastickv.dynamodb_api.tables import Table
+from elastickv.dynamodb_api.unoffered import OF_UPDATE_TABLE, check_unoffered
 from elastickv.dynamodb_api.update_concerns import check_concerns
 from elastickv.dynamodb_api.warm_throughput import check_change, check_new, current
 
@@ -62,24 +63,33 @@ _SHAPE: Final = Shape(
     ),
     StreamSpecification=STREAM,
     SSESpecification=SSE,
-    ReplicaUpdates=ListOf(Struct("ReplicationGroupUpdate")),
     TableClass=TABLE_CLASS,
     DeletionProtectionEnabled=Boolean(),
     OnDemandThroughput=ON_DEMAND,
     WarmThroughput=WARM,
+    **OF_UPDATE_TABLE,
+)
+_ONE_AT_A_TIME: Final = (
+    "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"
 )
 _SIMPLE: Final = ("TableClass", "DeletionProtectionEnabled")
 
 Record = dict[str, Any]
 
 
-@operation("UpdateTable", shape=_SHAPE, notes=("ReplicaUpdates are refused: there are no global tables",))
+@operation(
+    "UpdateTable",
+    shape=_SHAPE,
+    notes=("vector indexes and what belongs to global tables are refused: there are none",),
+)
 def update_table(call: Call) -> dict[str, Any]:
     """Change throughput, billing, indexes, stream, protection and class of a table."""
     request = call.request
     _check(request)
     table = tables.described_table(call.view, request["TableName"])
     if any(one.status != "ACTIVE" for one in table.indexes.values()):
+        if any("Update" not in one for one in request.get("GlobalSecondaryIndexUpdates", ())):
+            raise LimitExceededException(_ONE_AT_A_TIME)
         raise ResourceInUseException(
             f"Attempt to change a resource which is still in use: Table is being updated: {table.name}"
         )
@@ -107,8 +117,7 @@ def update_table(call: Call) -> dict[str, Any]:
 
 def _check(request: Record) -> None:
     """What the request alone tells."""
-    if "ReplicaUpdates" in request:
-        raise ValidationException(f"{INVALID}ReplicaUpdates cannot be specified: there are no global tables")
+    check_unoffered(request)
     updates = request.get("GlobalSecondaryIndexUpdates")
     for update in updates or ():
         if update.get("Update", {}).get("WarmThroughput") == {}:
@@ -159,9 +168,7 @@ def _check(request: Record) -> None:
             )
     check_sse(request.get("SSESpecification"))
     if remade > 1:
-        raise LimitExceededException(
-            "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"
-        )
+        raise LimitExceededException(_ONE_AT_A_TIME)
 
 
 # billing and throughput
@@ -210,12 +217,12 @@ def _changed(before: Record, after: Record, what: str, now: float, *, switched: 
     """The throughput after a change, with AWS' notes of when it went up or down."""
     read, write = (after[one] - before[one] for one in ("ReadCapacityUnits", "WriteCapacityUnits"))
     if not read and not write and not switched:
-        kind = "index" if what.startswith("the index") else "table"
+        kind = what.removeprefix("the ") if what.startswith("the index") else what
         raise ValidationException(
             f"The provisioned throughput for {what} will not change. The requested value equals the current value. "
-            f"Current ReadCapacityUnits provisioned for the {kind}: {before['ReadCapacityUnits']}. "
+            f"Current ReadCapacityUnits provisioned for {kind}: {before['ReadCapacityUnits']}. "
             f"Requested ReadCapacityUnits: {after['ReadCapacityUnits']}. "
-            f"Current WriteCapacityUnits provisioned for the {kind}: {before['WriteCapacityUnits']}. "
+            f"Current WriteCapacityUnits provisioned for {kind}: {before['WriteCapacityUnits']}. "
             f"Requested WriteCapacityUnits: {after['WriteCapacityUnits']}. "
             "Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
         )
@@ -317,7 +324,7 @@ def _create(call: Call, record: Record, asked: Record) -> None:
     ]
     if len(indexes) > MAX_GLOBAL:
         raise LimitExceededException(
-            f"Subscriber limit exceeded: GlobalSecondaryIndex count exceeds the per-table limit of {MAX_GLOBAL}"
+            f"Subscriber limit exceeded: Number of global secondary indexes exceeds per-table limit of {MAX_GLOBAL}"
         )
     check_projected([*record.get("LocalSecondaryIndexes", ()), *indexes])
     record["GlobalSecondaryIndexes"] = indexes

@@ -94,6 +94,39 @@ def test_everything_that_can_be_asked_for(dynamodb: Any) -> None:
     assert dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"] == [{"Key": "team", "Value": "green"}]
 
 
+def test_the_answer_says_nothing_of_the_warmth_of_indexes(dynamodb: Any) -> None:
+    """As at AWS: the first DescribeTable does."""
+    described = dynamodb.create_table(**PLAIN, GlobalSecondaryIndexes=[index("one", "a")])["TableDescription"]
+    (one,) = described["GlobalSecondaryIndexes"]
+    assert "WarmThroughput" not in one
+    (after,) = dynamodb.describe_table(TableName="abc")["Table"]["GlobalSecondaryIndexes"]
+    assert after["WarmThroughput"] == {"ReadUnitsPerSecond": 12000, "WriteUnitsPerSecond": 4000, "Status": "ACTIVE"}
+
+
+VECTORS = {
+    "IndexName": "near",
+    "VectorAttribute": {"AttributeName": "v"},
+    "Dimensions": 3,
+    "DistanceFunction": "COSINE",
+    "Projection": {"ProjectionType": "ALL"},
+}
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "missing"),
+    [
+        ("VectorIndexes", [VECTORS], "vector indexes"),
+        ("ResourcePolicy", "{}", "resource policies"),
+        ("GlobalTableSourceArn", "arn:aws:dynamodb:eu-west-1:123456789012:table/other", "global tables"),
+        ("GlobalTableSettingsReplicationMode", "ENABLED", "global tables"),
+    ],
+)
+def test_what_there_is_none_of_is_refused(door: DynamoDoor, member: str, value: Any, missing: str) -> None:
+    status, said = door.call("CreateTable", PLAIN | {member: value})
+    assert (status, said["message"]) == (400, f"{INVALID}{member} cannot be specified: there are no {missing}")
+    assert door.call("CreateTable", PLAIN | {"GlobalTableSettingsReplicationMode": "DISABLED"})[0] == 200
+
+
 def schema(words: str) -> list[dict[str, str]]:
     """ "h:a r:b" """
     kinds = {"h": "HASH", "r": "RANGE"}

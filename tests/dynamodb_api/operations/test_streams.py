@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from elastickv.dynamodb_api import streams, tables
+from elastickv.dynamodb_api.registry import STREAMS
 from elastickv.kv.view import View
 from tests.dynamodb_api.operations.test_create_table import PLAIN
 from tests.kit.dynamo_door import DynamoDoor
@@ -110,6 +112,34 @@ def test_where_reading_begins(door: DynamoDoor, dynamodb: Any, reader: Any) -> N
         iterator(reader, arn, "AT_SEQUENCE_NUMBER", SequenceNumber="0" * 21)
     with pytest.raises(ClientError, match="SequenceNumber is required"):
         iterator(reader, arn, "AT_SEQUENCE_NUMBER")
+
+
+def test_reading_begins_at_a_moment(door: DynamoDoor, dynamodb: Any, reader: Any) -> None:
+    arn = make(dynamodb)
+    moments = []
+    for key in ("one", "two", "three"):
+        door.do(lambda: door.store.clock.advance(0.25))
+        moments.append(door.store.clock.wall_ms() / 1000)
+        change(door, streams.INSERT, key, None, "1")
+    door.do(lambda: door.store.clock.advance(0.25))
+
+    def found(moment: float) -> list[str]:
+        (shard,) = reader.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+        asked = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "AT_TIMESTAMP"}
+        place = door.call("GetShardIterator", asked | {"Timestamp": moment}, service=STREAMS)[1]["ShardIterator"]
+        return [one["dynamodb"]["Keys"]["a"]["S"] for one in reader.get_records(ShardIterator=place)["Records"]]
+
+    for number, moment in enumerate(moments):
+        assert found(moment) == ["one", "two", "three"][number:]
+        assert found(moment + 0.001) == ["one", "two", "three"][number + 1 :]
+    for early in (0, -1e306, moments[0] - 24 * 3600 * 365):
+        assert found(early) == ["one", "two", "three"]
+    place = iterator(reader, arn, "AT_TIMESTAMP", Timestamp=datetime.fromtimestamp(moments[1], UTC))
+    assert len(reader.get_records(ShardIterator=place)["Records"]) == 2
+    with pytest.raises(ClientError, match=r"ValidationException.*Timestamp must not be in the future"):
+        iterator(reader, arn, "AT_TIMESTAMP", Timestamp=moments[2] + 1)
+    with pytest.raises(ClientError, match=r"ValidationException.*Timestamp is required for AT_TIMESTAMP"):
+        iterator(reader, arn, "AT_TIMESTAMP")
 
 
 def test_streams_are_listed_and_described(dynamodb: Any, reader: Any) -> None:

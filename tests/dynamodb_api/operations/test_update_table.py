@@ -282,6 +282,84 @@ def test_what_is_refused(door: DynamoDoor, dynamodb: Any, request_: dict[str, An
     assert refused(door, request_) == ("ValidationException", message)
 
 
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (
+            {"VectorIndexUpdates": [{"Delete": {"IndexName": "near"}}]},
+            f"{INVALID}VectorIndexUpdates cannot be specified: there are no vector indexes",
+        ),
+        (
+            {"GlobalTableWitnessUpdates": [{"Create": {"RegionName": "eu-west-1"}}]},
+            f"{INVALID}GlobalTableWitnessUpdates cannot be specified: there are no global tables",
+        ),
+        (
+            PROTECTED | {"MultiRegionConsistency": "STRONG"},
+            f"{INVALID}MultiRegionConsistency cannot be specified: there are no global tables",
+        ),
+        ({"MultiRegionConsistency": "STRONG"}, NOTHING_ASKED.replace("MultiRegionConsistency, ", "")),
+        (
+            {"DisassociationProtectionEnabled": True},
+            f"{INVALID}DisassociationProtectionEnabled cannot be specified: there are no global tables",
+        ),
+        (
+            {"GlobalTableSettingsReplicationMode": "ENABLED"},
+            f"{INVALID}GlobalTableSettingsReplicationMode cannot be specified: there are no global tables",
+        ),
+        (
+            {"GlobalTableSettingsReplicationMode": "ENABLED_WITH_OVERRIDES"},
+            "Value 'ENABLED_WITH_OVERRIDES' at 'GlobalTableSettingsReplicationMode' failed to satisfy constraint: "
+            "Only ENABLED and DISABLED settings replication are supported for a Regional Table.",
+        ),
+        (
+            {"MultiRegionConsistency": "WEAK"},
+            "1 validation error detected: Value 'WEAK' at 'multiRegionConsistency' failed to satisfy constraint: "
+            "Member must satisfy enum value set: [EVENTUAL, STRONG]",
+        ),
+    ],
+)
+def test_what_there_is_none_of(door: DynamoDoor, dynamodb: Any, request_: dict[str, Any], message: str) -> None:
+    dynamodb.create_table(**PLAIN)
+    assert refused(door, request_) == ("ValidationException", message)
+    dynamodb.update_table(TableName="abc", GlobalTableSettingsReplicationMode="DISABLED")
+
+
+def test_a_new_index_is_not_being_filled_yet_when_it_is_answered(dynamodb: Any) -> None:
+    dynamodb.create_table(**PLAIN)
+    answered = dynamodb.update_table(
+        TableName="abc",
+        AttributeDefinitions=definitions("a"),
+        GlobalSecondaryIndexUpdates=[{"Create": index("one", "a")}],
+    )["TableDescription"]
+    (one,) = answered["GlobalSecondaryIndexes"]
+    assert (one["IndexStatus"], one["Backfilling"]) == ("CREATING", False)
+    assert "WarmThroughput" in one
+
+
+def test_there_are_twenty_indexes_at_most(door: DynamoDoor, dynamodb: Any) -> None:
+    dynamodb.create_table(**PLAIN, GlobalSecondaryIndexes=[index(f"one{number}", "a") for number in range(20)])
+    more = {
+        "AttributeDefinitions": definitions("a"),
+        "GlobalSecondaryIndexUpdates": [{"Create": index("more", "a")}],
+    }
+    assert refused(door, more) == (
+        "LimitExceededException",
+        "Subscriber limit exceeded: Number of global secondary indexes exceeds per-table limit of 20",
+    )
+
+
+def test_an_index_s_throughput_that_does_not_change(door: DynamoDoor, dynamodb: Any) -> None:
+    dynamodb.create_table(**PROVISIONED, GlobalSecondaryIndexes=[index("one", "a", ProvisionedThroughput=UNITS)])
+    update = {"IndexName": "one", "ProvisionedThroughput": UNITS}
+    assert refused(door, {"GlobalSecondaryIndexUpdates": [{"Update": update}]}) == (
+        "ValidationException",
+        "The provisioned throughput for the index one will not change. The requested value equals the current value. "
+        "Current ReadCapacityUnits provisioned for index one: 5. Requested ReadCapacityUnits: 5. "
+        "Current WriteCapacityUnits provisioned for index one: 6. Requested WriteCapacityUnits: 6. "
+        "Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.",
+    )
+
+
 def test_one_index_at_a_time(door: DynamoDoor, dynamodb: Any) -> None:
     dynamodb.create_table(**PLAIN)
     updates = [{"Create": index("one", "a")}, {"Create": index("two", "a")}]
