@@ -13,8 +13,9 @@ from typing import Final, cast
 
 from elastickv.dynamodb_api.dispatch import Exchange, refuse
 from elastickv.dynamodb_api.door import Door
-from elastickv.dynamodb_api.forwarding import FORWARDED, misdirected
+from elastickv.dynamodb_api.forwarding import misdirected
 from elastickv.dynamodb_api.http import CONTINUE, RequestReader
+from elastickv.dynamodb_api.request import Request
 from elastickv.errors import Fault, KvError
 from elastickv.kv.ports import Ticket
 
@@ -108,37 +109,31 @@ class Connection(asyncio.Protocol):
         door = self._door
         self.last_active = door.loop.time()
         reader = self._reader
-        reader.feed(data)
+        requests = reader.feed(data)
         if reader.wants_continue:
             reader.wants_continue = False
             if self._transport is not None and not self._outbox:
                 self._transport.write(CONTINUE)
-        requests = reader.requests
         if requests:
-            reader.requests = []
             burst: list[Exchange] = []
             for request in requests:
-                exchange = Exchange(request)
-                self._outbox.append(exchange)
-                self._take(exchange, burst)
+                self._take(request, burst)
                 if not request.keep_alive:
                     self._ending = True
                     break
             if burst:
-                ticket = door.store.settle()
-                if ticket is not None:
-                    for exchange in burst:
-                        exchange.ticket = ticket
-                    ticket.wait(self)
+                self._settle(burst)
             self._flush()
 
-    def _take(self, exchange: Exchange, burst: list[Exchange]) -> None:
+    def _take(self, request: Request, burst: list[Exchange]) -> None:
         """Answer, run or forward one request."""
         door = self._door
+        exchange = Exchange(request)
+        self._outbox.append(exchange)
         parsed = door.router.find(exchange)
         if parsed is None:
             return
-        forwarded = FORWARDED in exchange.request.headers
+        forwarded = request.forwarded
         if forwarded:
             self.peer_node = True
         if door.store.serving:
@@ -173,7 +168,7 @@ class Connection(asyncio.Protocol):
             exchange.ticket = None
             if error.fault is not Fault.NOT_LEADER:
                 refuse(exchange, error)
-            elif FORWARDED in exchange.request.headers:
+            elif exchange.request.forwarded:
                 exchange.answer = misdirected()
             else:
                 # It is provably not in the log: once more, at whoever leads now.

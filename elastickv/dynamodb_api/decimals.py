@@ -29,9 +29,24 @@ UNDERFLOW: Final = "Number underflow. Attempting to store a number with magnitud
 TOO_PRECISE: Final = "Attempting to store more than 38 significant digits in a Number"
 
 
+def _is_plain(text: str) -> bool:
+    """A whole number that is not negative, in canonical form. Most numbers are such."""
+    return len(text) <= MAX_DIGITS and text.isdecimal() and text.isascii() and (text[0] != "0" or text == "0")
+
+
+def is_canonical(text: str) -> bool:
+    """Whether it is the text of a number, the one that `canonical` makes."""
+    if _is_plain(text):
+        return True
+    try:
+        return canonical(text) == text
+    except ValidationException:
+        return False
+
+
 def canonical(text: str) -> str:
     """The one text of this number. ValidationException in AWS' words when it is none, or out of range."""
-    if len(text) <= MAX_DIGITS and text.isdecimal() and text.isascii() and (text[0] != "0" or text == "0"):
+    if _is_plain(text):
         return text
     if not text:
         raise ValueFault(NOT_A_NUMBER, f"{NOT_A_NUMBER}: ")
@@ -137,12 +152,26 @@ _PLUS_ONE: Final = bytes((one >> 4) * 10 + (one & 15) + 1 for one in range(256))
 _COMPLEMENT: Final = bytes((101 - ((one >> 4) * 10 + (one & 15))) & 0xFF for one in range(256))
 
 
+_SHORT: Final = 4
+_sortable_short: dict[str, bytes] = {}
+"""Of short numbers (there are some twenty thousand) that came by."""
+
+
 def sortable(text: str) -> bytes:
     """Bytes in the order of the numbers; none is a prefix of another once 00 is put behind it.
 
     The layout is that of Oracle's NUMBER: an exponent byte to the base of 100, then base-100 digits plus one; negative
     numbers as complements with 66 at the end. AWS hashes number keys in this form, which is why we use it too.
     """
+    if len(text) <= _SHORT:
+        known = _sortable_short.get(text)
+        if known is None:
+            known = _sortable_short[text] = _sortable(text)
+        return known
+    return _sortable(text)
+
+
+def _sortable(text: str) -> bytes:
     if text == "0":
         return b"\x80"
     negative = text[0] == "-"

@@ -23,13 +23,13 @@ from elastickv.dynamodb_api.http import (
     JSON,
     JSON_TYPES,
     NOT_AN_OPERATION,
-    Request,
     answer,
     cors_headers,
     fine,
     preflight,
 )
 from elastickv.dynamodb_api.registry import Call, Operation
+from elastickv.dynamodb_api.request import Request
 from elastickv.errors import KvError
 from elastickv.kv.view import View
 from elastickv.observability.metrics import Durations
@@ -43,7 +43,7 @@ Verify = Callable[[Request], None]
 class Route:
     """An operation as this door runs it, with its figures."""
 
-    __slots__ = ("body", "convert", "durations", "layered", "name", "operation", "outcomes", "write")
+    __slots__ = ("body", "convert", "durations", "layered", "name", "operation", "outcomes", "short", "write")
 
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
@@ -52,6 +52,7 @@ class Route:
         self.convert = operation.shape.accept
         self.write = operation.write
         self.layered = operation.layered
+        self.short = operation.short
         self.outcomes: dict[str, int] = {}
         """By "ok" or the exception's name."""
         self.durations = Durations()
@@ -90,7 +91,6 @@ class Router:
     def find(self, exchange: Exchange) -> dict[str, Any] | None:
         """Set the exchange's route and return the request's JSON; None when the exchange has its answer already."""
         request = exchange.request
-        headers = request.headers
         if request.problem:
             exchange.answer = problem(request)
             return None
@@ -98,7 +98,7 @@ class Router:
             exchange.answer = _not_a_post(request)
             return None
         body = request.body
-        content_type = headers.get(b"content-type", b"")
+        content_type = request.content_type
         if content_type not in JSON_TYPES:
             content_type = content_type.partition(b";")[0].strip()
         if content_type in JSON_TYPES:
@@ -111,7 +111,7 @@ class Router:
         except orjson.JSONDecodeError:
             refuse(exchange, SerializationException())
             return None
-        route = self.routes.get(headers.get(b"x-amz-target", b""))
+        route = self.routes.get(request.target)
         if route is None:
             refuse(exchange, UnknownOperationException())
             return None
@@ -134,9 +134,10 @@ class Router:
         if layered:
             view.begin()
         try:
-            route.convert(parsed)
-            result = route.body(Call(view, parsed, exchange.request))
-            encoded = orjson.dumps(result)
+            encoded = route.short(view, parsed) if route.short is not None else None
+            if encoded is None:
+                route.convert(parsed)
+                encoded = orjson.dumps(route.body(Call(view, parsed, exchange.request)))
         except Exception as error:
             if layered:
                 view.undo()
@@ -192,7 +193,7 @@ def problem(request: Request) -> bytes:
 
 
 def _not_a_post(request: Request) -> bytes:
-    if request.method == b"OPTIONS" and b"origin" in request.headers:
+    if request.method == b"OPTIONS" and request.cross_origin:
         return preflight(request)
     if request.method in (b"GET", b"HEAD"):
         host = request.headers.get(b"host", b"").split(b".")

@@ -62,11 +62,10 @@ class Door:
 
     async def serve_carried(self, data: bytes) -> bytes:
         """A whole request that another node has sent over the Raft address; the whole response."""
-        reader = RequestReader()
-        reader.feed(data)
-        if not reader.requests:
+        requests = RequestReader().feed(data)
+        if not requests:
             raise KvError(Fault.BAD_REQUEST, "what was carried is not one whole HTTP request")
-        exchange = Exchange(reader.requests[0])
+        exchange = Exchange(requests[0])
         parsed = self.router.find(exchange)
         if parsed is None:
             return exchange.answer

@@ -23,12 +23,12 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from elastickv.dynamodb_api.dispatch import Exchange, refuse
-from elastickv.dynamodb_api.http import Request, answer
+from elastickv.dynamodb_api.http import answer
+from elastickv.dynamodb_api.request import FORWARDED, Request
 from elastickv.dynamodb_api.upstream import Broken, NothingSent, Upstreams
 from elastickv.errors import Fault, KvError
 from elastickv.kv.ports import Leader, Store
 
-FORWARDED: Final = b"x-elastickv-forwarded"
 MISDIRECTED: Final = b"HTTP/1.1 421 "
 
 FIRST_PAUSE: Final = 0.01

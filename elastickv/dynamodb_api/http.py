@@ -1,4 +1,4 @@
-"""HTTP/1.1 without I/O: bytes to requests (llhttp through httptools, in C), answers to bytes.
+"""HTTP/1.1 without I/O: bytes to requests (llhttp through httptools, in C, for all but plain ones), answers to bytes.
 
 What AWS' front door does with HTTP is kept to the letter where clients can see it: `GET /` is the health check, OPTIONS
 is CORS, anything that is not a POST of JSON is `<UnknownOperationException/>` with status 404, a body over 16 MB is a
@@ -14,10 +14,11 @@ from typing import Final
 
 import httptools
 
+from elastickv.dynamodb_api.request import MAX_HEADERS, Request, plain_request
+
 MAX_BODY_BYTES: Final = 16 << 20
 MAX_HEAD_BYTES: Final = 64 << 10
 """Request line and headers."""
-MAX_HEADERS: Final = 200
 
 JSON_1_0: Final = b"application/x-amz-json-1.0"
 JSON: Final = b"application/json"
@@ -39,39 +40,11 @@ _REASONS: Final = {
 }
 
 
-class Request:
-    """One request as it came. Header names are in lower case; of repeated headers the last one counts here."""
-
-    __slots__ = ("body", "encoded_body", "header_list", "headers", "keep_alive", "method", "problem", "url")
-
-    def __init__(self) -> None:
-        self.method = b""
-        self.url = b""
-        self.header_list: list[tuple[bytes, bytes]] = []
-        """As they came."""
-        self.headers: dict[bytes, bytes] = {}
-        self.encoded_body = b""
-        """As it came, perhaps compressed: signatures are over this."""
-        self.body = b""
-        self.keep_alive = True
-        self.problem = 0
-        """The status that answers it when it cannot be served at all (413, 431, 400); the connection ends with it."""
-
-    @property
-    def region(self) -> str:
-        """From the credential scope; us-east-1 when nothing is said."""
-        scope = self.headers.get(b"authorization", b"").partition(b"Credential=")[2].partition(b",")[0]
-        if not scope and b"X-Amz-Credential=" in self.url:
-            scope = self.url.partition(b"X-Amz-Credential=")[2].partition(b"&")[0].replace(b"%2F", b"/")
-        parts = scope.split(b"/")
-        return parts[2].decode("latin-1") if len(parts) >= 5 and parts[2] else "us-east-1"
-
-
 class RequestReader:
-    """Cuts one connection's bytes into requests. `feed`, then take `requests`."""
+    """Cuts one connection's bytes into requests."""
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
+        self._requests: list[Request] = []
         self.wants_continue = False
         """A client holds its body back until it is told to go on; send CONTINUE and reset this."""
         self.failed = False
@@ -83,16 +56,23 @@ class RequestReader:
         self._body_bytes = 0
         self._head_bytes = 0
         self._in_head = True
+        self._begun = False
+        """The parser is within a request."""
 
     @property
     def inside(self) -> bool:
         """Part of a request has come."""
-        return self._head_bytes > 0 or not self._in_head
+        return self._begun or self._head_bytes > 0
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> list[Request]:
+        """The requests that these bytes complete."""
         if self.failed:
-            return
+            return []
         if self._in_head:
+            if not self._begun:
+                plain = plain_request(data)
+                if plain is not None:
+                    return [plain]
             self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -103,18 +83,21 @@ class RequestReader:
             self._fail(self._request.problem or 400)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.failed:
             self._fail(431)
+        requests, self._requests = self._requests, []
+        return requests
 
     def _fail(self, status: int) -> None:
         self.failed = True
-        if self.requests and self.requests[-1] is self._request:
+        if not self._begun:
             self._request = Request()  # the one before is complete, and what came behind it is no request
         self._request.problem = status
         self._request.keep_alive = False
-        self.requests.append(self._request)
+        self._requests.append(self._request)
 
     # what the parser calls
 
     def on_message_begin(self) -> None:
+        self._begun = True
         self._request = request = Request()
         self._add_header = request.header_list.append
         self._parts = []
@@ -156,8 +139,9 @@ class RequestReader:
         if encoding is not None and request.body:
             self._decode(request, encoding)
         self.wants_continue = False
-        self.requests.append(request)
+        self._requests.append(request)
         self._in_head = True
+        self._begun = False
 
     def _refuse(self, status: int) -> None:
         self._request.problem = status
@@ -219,19 +203,25 @@ def answer(
 
 
 _FINE_HEAD: Final = b"HTTP/1.1 200 OK\r\nServer: Server\r\nContent-Type: %b\r\nConnection: %b\r\nContent-Length: "
+_CRC32: Final = b"%d\r\nx-amz-crc32: %d\r\nx-amzn-RequestId: " + _PREFIX
 _FINE: Final = {
     (content_type, keep_alive): _FINE_HEAD % (content_type, b"keep-alive" if keep_alive else b"close")
     for content_type in JSON_TYPES
     for keep_alive in (True, False)
 }
 """The beginning of `fine` responses, by Content-Type and whether the connection stays open."""
+NOTHING: Final = b"{}"
+"""The body that says no more than that all went well."""
+_FINE_NOTHING: Final = {key: head + _CRC32 % (len(NOTHING), zlib.crc32(NOTHING)) for key, head in _FINE.items()}
 
 
 def fine(body: bytes, request: Request, content_type: bytes) -> bytes:
     """The response to a request that did what it should; the same as `answer`, with less to put together."""
-    if b"origin" in request.headers:
+    if request.cross_origin:
         keep_alive = request.keep_alive
         return answer(200, body, content_type=content_type, keep_alive=keep_alive, headers=cors_headers(request))
+    if body == NOTHING:
+        return b"%b%012X\r\n\r\n{}" % (_FINE_NOTHING[content_type, request.keep_alive], next(_numbers))
     return b"%b%d\r\nx-amz-crc32: %d\r\nx-amzn-RequestId: %b%012X\r\n\r\n%b" % (
         _FINE[content_type, request.keep_alive],
         len(body),
@@ -244,7 +234,7 @@ def fine(body: bytes, request: Request, content_type: bytes) -> bytes:
 
 def cors_headers(request: Request) -> bytes:
     """What a browser gets beside every answer to a request with an Origin."""
-    return b"Access-Control-Allow-Origin: *\r\n" if b"origin" in request.headers else b""
+    return b"Access-Control-Allow-Origin: *\r\n" if request.cross_origin else b""
 
 
 def preflight(request: Request) -> bytes:

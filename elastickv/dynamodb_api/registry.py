@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from elastickv.dynamodb_api.http import Request
+from elastickv.dynamodb_api.request import Request
 from elastickv.dynamodb_api.shapes import Shape
 from elastickv.kv.view import View
 
@@ -50,6 +50,9 @@ class Call:
 
 Answer = Mapping[str, Any]
 Body = Callable[[Call], Answer]
+Short = Callable[[View, dict[str, Any]], bytes | None]
+"""The short way of an operation, for requests that most are like: checks and body in one. It gets the JSON as it came,
+and returns the JSON of what the long way would answer. None: take the long way; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Operation:
     layered: bool = True
     """It is run on a layer of its own, which is undone when it fails. False: it reads only, or lays one itself."""
     service: str = DYNAMODB
+    short: Short | None = None
     summary: str = ""
     notes: tuple[str, ...] = ()
     """Where it differs from AWS, for the generated table."""
@@ -83,13 +87,16 @@ class Registry(dict[str, Operation]):
         write: bool = True,
         layered: bool | None = None,
         service: str = DYNAMODB,
+        short: Short | None = None,
         notes: tuple[str, ...] = (),
     ) -> Callable[[Body], Body]:
         """Declare the decorated function as the body of `name`. ValueError at import when it is declared twice."""
 
         def declare(body: Body) -> Body:
             summary = (body.__doc__ or "").strip().split("\n")[0]
-            one = Operation(name, shape, body, write, write if layered is None else layered, service, summary, notes)
+            one = Operation(
+                name, shape, body, write, write if layered is None else layered, service, short, summary, notes
+            )
             if one.target in self:
                 raise ValueError(f"{one.target}: declared twice")
             self[one.target] = one

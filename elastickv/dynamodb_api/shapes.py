@@ -527,25 +527,25 @@ class Shape(Struct):
 _MAX_GOOD: Final = 1024
 
 
-class _TableName(String):
+class TableName(String):
     """The name of a table, or its ARN. Where a table is made or administered its name must have three characters; who
     names a table by which items are read or written, however short, hears that it is not there."""
 
     def __init__(self, min: int = 1, *, length_first: bool = False) -> None:
         super().__init__(pattern=NAME_PATTERN, min=min, max=255, length_first=length_first)
-        self._good: set[str] = set()
-        """Some names that passed."""
+        self.passed: set[str] = set()
+        """Some names that are right."""
 
     def check(self, value: Any, path: str, errors: list[str]) -> None:
-        if value in self._good:
+        if value in self.passed:
             return
         if not value and self.min == 1:
             _refuse(errors, value, path, "Member must have length greater than or equal to 1")
         elif not value.startswith("arn:"):
             before = len(errors)
             super().check(value, path, errors)
-            if len(errors) == before and len(self._good) < _MAX_GOOD:
-                self._good.add(value)
+            if len(errors) == before and len(self.passed) < _MAX_GOOD:
+                self.passed.add(value)
         elif len(value) > MAX_ARN:
             _refuse(errors, value, path, f"Member must have length less than or equal to {MAX_ARN}")
 
@@ -557,9 +557,9 @@ class _TableName(String):
 
 NAME: Final = String(pattern=NAME_PATTERN, min=3, max=255)
 """Of a table or index."""
-TABLE_NAME: Final = _TableName()
-ADMINISTERED_TABLE: Final = _TableName(min=3, length_first=True)
-NEW_TABLE_NAME: Final = _TableName(min=3)
+TABLE_NAME: Final = TableName()
+ADMINISTERED_TABLE: Final = TableName(min=3, length_first=True)
+NEW_TABLE_NAME: Final = TableName(min=3)
 """Also of tables that are keys of a map."""
 ITEM: Final = _Item()
 """A whole item, or a key."""

@@ -25,7 +25,7 @@ from elastickv.dynamodb_api.errors import (
     MissingAuthenticationTokenException,
     UnrecognizedClientException,
 )
-from elastickv.dynamodb_api.http import Request
+from elastickv.dynamodb_api.request import Request
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SKEW_SECONDS: Final = 15 * 60

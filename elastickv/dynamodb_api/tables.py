@@ -121,7 +121,7 @@ def data_prefix(identity: int) -> bytes:
 
 
 def find(view: View, name: str) -> Table | None:
-    raw = view.get(CATALOG + name.encode())
+    raw = view.get_often(CATALOG + name.encode())
     if raw is None:
         return None
     known = _parsed.get(raw)

@@ -25,13 +25,16 @@ _LABEL_BYTES = 2
 class Layer:
     """Newest state of some keys (`puts`; None is a delete), over ranges that are empty beneath it (`ranges`)."""
 
-    __slots__ = ("_dealt", "_fresh", "_runs", "puts", "ranges", "size_bytes")
+    __slots__ = ("_dealt", "_fresh", "_runs", "beneath", "puts", "ranges", "size_bytes")
 
     def __init__(self) -> None:
         self.puts: Puts = {}
         self.ranges: list[tuple[bytes, bytes]] = []
         self.size_bytes = 0
         """Rough bytes held, kept by whoever writes or merges into the layer."""
+        self.beneath: dict[bytes, bytes | None] = {}
+        """What the engine holds of some keys that this layer does not touch. It cannot change while this is the lowest
+        layer: what is flushed then is in it (`View.get_often`)."""
         self._dealt = 0
         """How many keys are in the two dicts below, each with the keys of a label."""
         self._runs: dict[bytes, list[bytes]] = {}

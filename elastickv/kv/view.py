@@ -27,6 +27,9 @@ from elastickv.kv.hybrid_clock import HybridClock
 from elastickv.kv.layers import Layer
 from elastickv.kv.merging import merged
 
+_MAX_BENEATH = 4096
+"""Records that are remembered for `View.get_often`."""
+
 
 class Flushed(Protocol):
     """The read half of `storage.engine.Engine`, as far as the view needs it."""
@@ -159,6 +162,30 @@ class View:
             if frozen.ranges and frozen.masks(key):
                 return None
         return self._flushed_get(key)
+
+    def get_often(self, key: bytes) -> bytes | None:
+        """`get`, for the few records that nearly every request asks for and that seldom change: what the engine says of
+        them is remembered."""
+        forming = self.forming
+        if key in forming.puts or forming.ranges or key in forming.unwritten:
+            return self.get(key)
+        for batch in self.inflight:
+            if key in batch.puts or batch.ranges:
+                return self.get(key)
+        lowest = self.applied
+        if key in lowest.puts or lowest.ranges:
+            return self.get(key)
+        if self.frozen is not None:
+            lowest = self.frozen
+            if key in lowest.puts or lowest.ranges:
+                return self.get(key)
+        beneath = lowest.beneath
+        if key in beneath:
+            return beneath[key]
+        if len(beneath) >= _MAX_BENEATH:
+            beneath.clear()
+        value = beneath[key] = self._flushed_get(key)
+        return value
 
     def depend(self, batch: Batch) -> None:
         """The current burst rests on `batch` (and so on all before it)."""

@@ -8,8 +8,8 @@ import pytest
 
 from elastickv.dynamodb_api.dispatch import Exchange, Router
 from elastickv.dynamodb_api.errors import ConditionalCheckFailedException
-from elastickv.dynamodb_api.http import Request
 from elastickv.dynamodb_api.registry import DYNAMODB, OPERATIONS, Call, Registry
+from elastickv.dynamodb_api.request import Request
 from elastickv.dynamodb_api.shapes import Shape
 from elastickv.kv.view import Batch
 from tests.kit.dynamo_store import DynamoStore, S

@@ -14,13 +14,13 @@ from elastickv.dynamodb_api.http import (
     JSON,
     MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
-    Request,
     RequestReader,
     answer,
     cors_headers,
     fine,
     request_id,
 )
+from elastickv.dynamodb_api.request import Request
 
 BODY = b'{"TableName":"abc"}'
 PLAIN = b"POST / HTTP/1.1\r\nHost: a\r\nX-Amz-Target: T\r\nContent-Length: 19\r\n\r\n" + BODY
@@ -33,9 +33,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 def read(*pieces: bytes) -> list[Request]:
     reader = RequestReader()
-    for piece in pieces:
-        reader.feed(piece)
-    return reader.requests
+    return [request for piece in pieces for request in reader.feed(piece)]
 
 
 def seen(requests: list[Request]) -> list[tuple[bytes, bytes, bytes, bool, int]]:
@@ -108,21 +106,15 @@ def test_a_chunked_body_that_grows_too_large_is_refused() -> None:
     reader.feed(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
     chunk = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
     for _ in range(16):
-        reader.feed(chunk)
-    assert not reader.requests
-    reader.feed(chunk)
-    assert [one.problem for one in reader.requests] == [413]
-    reader.feed(chunk)
-    assert len(reader.requests) == 1, "nothing more is read"
+        assert not reader.feed(chunk)
+    assert [one.problem for one in reader.feed(chunk)] == [413]
+    assert not reader.feed(chunk), "nothing more is read"
 
 
 @pytest.mark.parametrize("piece", [1000, 1 << 20])
 def test_a_head_without_end_is_refused(piece: int) -> None:
-    reader = RequestReader()
-    reader.feed(b"POST / HTTP/1.1\r\nX: ")
-    for _ in range(MAX_HEAD_BYTES // piece + 1):
-        reader.feed(b"x" * piece)
-    assert [one.problem for one in reader.requests] == [431]
+    pieces = [b"POST / HTTP/1.1\r\nX: ", *[b"x" * piece] * (MAX_HEAD_BYTES // piece + 1)]
+    assert [one.problem for one in read(*pieces)] == [431]
 
 
 def test_too_many_headers_are_refused() -> None:
@@ -148,8 +140,8 @@ def test_a_client_may_wait_to_be_told_to_go_on() -> None:
     reader.feed(PLAIN[:-19].replace(b"Host: a", b"Expect: 100-Continue"))
     assert reader.wants_continue
     assert reader.inside
-    reader.feed(BODY)
-    assert (reader.wants_continue, reader.inside, reader.requests[0].body) == (False, False, BODY)
+    (request,) = reader.feed(BODY)
+    assert (reader.wants_continue, reader.inside, request.body) == (False, False, BODY)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from elastickv.dynamodb_api.dispatch import Exchange, Router
-from elastickv.dynamodb_api.http import Request
 from elastickv.dynamodb_api.operations import OPERATIONS
+from elastickv.dynamodb_api.request import Request
 from elastickv.dynamodb_api.shapes import (
     AttributeValueKind,
     Blob,

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from elastickv.clock import SystemClock
 from elastickv.config import Address, DynamoSettings
 from elastickv.dynamodb_api.errors import ApiError
-from elastickv.dynamodb_api.http import Request
+from elastickv.dynamodb_api.request import Request
 from elastickv.dynamodb_api.signing import Credentials as Known
 from elastickv.dynamodb_api.signing import CredentialsError, Verifier, read_credentials
 from tests.kit.dynamo_door import DynamoDoor, running_door

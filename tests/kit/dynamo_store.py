@@ -18,6 +18,7 @@ from elastickv.dynamodb_api import tables
 from elastickv.dynamodb_api.errors import ApiError
 from elastickv.dynamodb_api.registry import DYNAMODB, OPERATIONS, Call
 from elastickv.dynamodb_api.tables import Table
+from elastickv.kv.view import View
 from tests.kit.fake_store import FakeView
 
 assert elastickv.dynamodb_api.operations  # importing it declares them
@@ -36,9 +37,12 @@ class DynamoStore:
         """The answer of an operation, or the error that it raises."""
         declared = OPERATIONS[f"{DYNAMODB}.{operation}"]
         body: dict[str, Any] = orjson.loads(orjson.dumps(request))
-        accepted = declared.shape.accept(body)
-        answer = self.view.run(lambda view: declared.body(Call(view, accepted)))
-        read: dict[str, Any] = orjson.loads(orjson.dumps(answer))
+
+        def run(view: View) -> bytes:
+            encoded = declared.short(view, body) if declared.short is not None else None
+            return orjson.dumps(declared.body(Call(view, declared.shape.accept(body)))) if encoded is None else encoded
+
+        read: dict[str, Any] = orjson.loads(self.view.run(run))
         return read
 
     def refuse(self, operation: str, /, **request: Any) -> str:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from elastickv.clock import ManualClock
 from elastickv.errors import Fault, KvError
 from elastickv.kv.hybrid_clock import HybridClock
+from elastickv.kv.layers import Layer
 from elastickv.kv.ports import Leader, Ticket, Waiter
 from elastickv.kv.snapshot_view import SnapshotView
 from elastickv.kv.view import View
@@ -101,6 +102,7 @@ class FakeStore:
         forming = self.view.forming
         data = self.engine.data
         if forming.puts or forming.ranges:
+            self.view.applied = Layer()  # as after a flush
             for start, end in forming.ranges:
                 for key in [key for key in data if start <= key and (not end or key < end)]:
                     del data[key]

@@ -57,6 +57,7 @@ STEPS = st.lists(
         st.tuples(st.just("flush")),
         st.tuples(st.just("try"), KEYS, ENDS, st.booleans()),
         st.tuples(st.just("scan"), KEYS),
+        st.tuples(st.just("get often"), KEYS),
     ),
     max_size=30,
 )
@@ -98,6 +99,8 @@ def play(view: View, engine: DictEngine, model: dict[bytes, bytes], steps: list[
                         del model[other]
                 else:
                     view.undo()
+            case ("get often", bytes() as key):
+                assert view.get_often(key) == model.get(key)
             case ("scan", bytes() as key):
                 list(view.scan(key, b""))  # builds the ordered index in the middle of things
 
@@ -112,7 +115,7 @@ def test_any_history_reads_like_a_dict(steps: list[tuple[object, ...]], start: b
     assert list(view.scan(start, end)) == expected
     assert list(view.scan(start, end, reverse=True)) == expected[::-1]
     for key in {start, *model, *(key for key, _ in expected)}:
-        assert view.get(key) == model.get(key)
+        assert view.get(key) == view.get_often(key) == model.get(key)
 
 
 def test_a_long_scan_finds_its_place_again_when_keys_come_in_between() -> None:

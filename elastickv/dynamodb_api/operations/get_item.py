@@ -11,6 +11,7 @@ from elastickv.dynamodb_api.item_shapes import ATTRIBUTES_TO_GET
 from elastickv.dynamodb_api.items import item_key
 from elastickv.dynamodb_api.layers import current_words
 from elastickv.dynamodb_api.parameters import check_styles
+from elastickv.dynamodb_api.plain_items import plain_place, plain_size, plain_table
 from elastickv.dynamodb_api.projections import Projection
 from elastickv.dynamodb_api.registry import Call, operation
 from elastickv.dynamodb_api.shapes import (
@@ -23,6 +24,24 @@ from elastickv.dynamodb_api.shapes import (
     String,
     required,
 )
+from elastickv.kv.view import View
+
+
+def _get_plainly(view: View, request: dict[str, Any]) -> bytes | None:
+    """A whole item, by a key that is in order."""
+    if len(request) != 2 and (len(request) != 3 or request.get("ConsistentRead").__class__ is not bool):
+        return None
+    key: Any = request.get("Key")
+    if plain_size(key) < 0:
+        return None
+    table = plain_table(view, request.get("TableName"))
+    if table is None or len(key) != len(table.keys):
+        return None
+    place = plain_place(table, key)
+    if place is None:
+        return None
+    record = view.get(place)
+    return b"{}" if record is None else b'{"Item":%b}' % record[records.BODY :]
 
 
 @operation(
@@ -37,6 +56,7 @@ from elastickv.dynamodb_api.shapes import (
         ExpressionAttributeNames=NAMES,
     ),
     write=False,
+    short=_get_plainly,
 )
 @current_words
 def get_item(call: Call) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from elastickv.dynamodb_api import items, records, schema, tables, writes
 from elastickv.dynamodb_api.attributes import MAX_ITEM_BYTES, TOO_LARGE, check_item
@@ -21,6 +21,7 @@ from elastickv.dynamodb_api.item_shapes import (
 )
 from elastickv.dynamodb_api.layers import enveloped
 from elastickv.dynamodb_api.parameters import Expressions, check_styles
+from elastickv.dynamodb_api.plain_items import plain_place, plain_size, plain_table
 from elastickv.dynamodb_api.registry import Call, operation
 from elastickv.dynamodb_api.shapes import (
     ITEM,
@@ -33,6 +34,25 @@ from elastickv.dynamodb_api.shapes import (
     required,
 )
 from elastickv.dynamodb_api.writes import Holds
+from elastickv.kv.view import View
+
+
+def _put_plainly(view: View, request: dict[str, Any]) -> bytes | None:
+    """An item that is in order, without conditions or wishes, for a table without indexes and stream."""
+    if len(request) != 2:
+        return None
+    item: Any = request.get("Item")
+    size = plain_size(item)
+    if size < 0 or size > MAX_ITEM_BYTES:
+        return None
+    table = plain_table(view, request.get("TableName"))
+    if table is None or table.indexes or table.stream_view:
+        return None
+    place = plain_place(table, item)
+    if place is None:
+        return None
+    items.store(view, table, place, view.get(place), item, size)
+    return b"{}"
 
 
 @operation(
@@ -51,23 +71,18 @@ from elastickv.dynamodb_api.writes import Holds
         ExpressionAttributeNames=NAMES,
     ),
     layered=False,
+    short=_put_plainly,
 )
 def put_item(call: Call) -> dict[str, Any]:
     """Write a whole item, in place of the one with its key."""
     view, request = call.view, call.request
     item = request["Item"]
-    plain = len(request) == 2
-    size, holds = (_check_item(item), None) if plain else _read(request)
+    size, holds = _read(request)
     if size > MAX_ITEM_BYTES:
         raise ValidationException(TOO_LARGE)
 
     table = tables.table(view, request["TableName"])
     schema.check_item(table, item)
-    if plain and not table.indexes and not table.stream_view:
-        # As below, but the shortest way.
-        place = items.item_key(table, item)
-        items.store(view, table, place, view.get(place), item, size)
-        return {}
 
     def write() -> dict[str, Any]:
         change = writes.put(view, table, item, size, holds, return_item=returns_item(request))
@@ -93,6 +108,3 @@ def _read(request: Mapping[str, Any]) -> tuple[int, Holds | None]:
     holds = expression_of(expressions) or holds
     expressions.finish()
     return size, holds
-
-
-_check_item: Final = enveloped(check_item)
