@@ -38,7 +38,8 @@ _FOLDED: Final = b"\x00\xfe"
 FOLD_TAIL: Final = b"\x02"
 """Last byte of a folded sort key, and of no other."""
 FOLD_MARK: Final = FOLD_TAIL[0]
-FOLD_BYTES: Final = 16 + len(FOLD_TAIL)
+DIGEST_BYTES: Final = 16
+FOLD_BYTES: Final = DIGEST_BYTES + len(FOLD_TAIL)
 
 MAX_PREFIX: Final = (
     MAX_ENGINE_KEY - HASH_BYTES - (1 + LONG_PARTITION) - (SORT_BYTES + len(_FOLDED) + FOLD_BYTES) - TIE_BYTES
@@ -92,7 +93,7 @@ def sort(value: Value) -> bytes:
         encoded = data.replace(b"\x00", ZERO)
         if len(encoded) <= SORT_BYTES:
             return encoded + END
-    return _fold(data) + blake2b(data, digest_size=16).digest() + FOLD_TAIL
+    return _fold(data) + blake2b(data, digest_size=DIGEST_BYTES).digest() + FOLD_TAIL
 
 
 def _fold(data: bytes) -> bytes:

@@ -218,7 +218,7 @@ def key_range(inside: bytes, ranges: Sequence[KeyAttribute], conditions: KeyCond
         [condition.values[0] for _, condition in equal],
         last.operator,
         last.values,
-        complete=len(given) == len(ranges),
+        count=len(ranges),
     )
     return KeyRange(span.start, span.end, None if span.exact else sort_test(given))
 

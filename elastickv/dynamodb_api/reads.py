@@ -18,7 +18,7 @@ from elastickv.dynamodb_api.expressions.paths import project
 from elastickv.dynamodb_api.items import entry_key, item_key, projected_names
 from elastickv.dynamodb_api.schema import MISMATCH, check_key, check_key_value
 from elastickv.dynamodb_api.tables import Index, KeyAttribute, Table
-from elastickv.dynamodb_api.walks import NO_TAIL, SortOf, walk
+from elastickv.dynamodb_api.walks import NO_TAIL, Fold, FoldsOf, walk
 from elastickv.dynamodb_api.writes import Holds
 from elastickv.kv.view import View
 
@@ -30,7 +30,7 @@ BAD_START: Final = "The provided starting key is invalid"
 class Source:
     """A table, or one of its indexes, to read from."""
 
-    __slots__ = ("hashes", "index", "prefix", "ranges", "shown", "sort_of", "table", "tail", "view")
+    __slots__ = ("folds_of", "hashes", "index", "prefix", "ranges", "shown", "table", "tail", "view")
 
     def __init__(self, view: View, table: Table, request: Mapping[str, Any]) -> None:
         """ValidationException for an index that is not there, or a consistent read of a global one."""
@@ -57,20 +57,22 @@ class Source:
             self.prefix = index.prefix
             self.tail = item_keys.TIE_BYTES
             self.shown = projected_names(table, index)
-        self.sort_of: SortOf | None = None
+        self.folds_of: FoldsOf | None = None
         if any(attribute.type != "N" for attribute in self.ranges):
-            self.sort_of = self._sort_of
+            self.folds_of = self._folds_of
 
     @property
     def keys(self) -> tuple[KeyAttribute, ...]:
         """What is read by: the partition key's attributes, then the sort key's."""
         return self.hashes + self.ranges
 
-    def _sort_of(self, key: bytes, stored: bytes) -> bytes:
-        return self._ordered(records.decode(self.record(stored)))
+    def _folds_of(self, key: bytes, stored: bytes) -> list[Fold]:
+        return self._folds(key, records.decode(self.record(stored)))
 
-    def _ordered(self, item: Item) -> bytes:
-        return composite_keys.ordered([item[attribute.name] for attribute in self.ranges])
+    def _folds(self, key: bytes, item: Item) -> list[Fold]:
+        length, found = composite_keys.folds([item[attribute.name] for attribute in self.ranges])
+        start = len(key) - self.tail - length
+        return [(start + place, value) for place, value in found]
 
     def record(self, stored: bytes) -> bytes:
         """The item's record, from what a walk finds here."""
@@ -87,14 +89,14 @@ class Source:
         names += [attribute.name for attribute in self.keys if attribute.name not in names]
         return names
 
-    def place(self, start: Key) -> tuple[bytes, bytes]:
-        """(engine key, sort key in full) of the item with this starting key."""
+    def place(self, start: Key) -> tuple[bytes, list[Fold]]:
+        """(engine key, its folds) of the item with this starting key."""
         place = item_key(self.table, start)
         if self.index is not None:
             entry = entry_key(self.table, self.index, start, place)
             assert entry is not None, "a starting key was checked"
             place = entry
-        return place, self._ordered(start)
+        return place, self._folds(place, start)
 
     def walk(
         self, start: bytes, end: bytes, *, reverse: bool = False, after: Key | None = None
@@ -104,7 +106,8 @@ class Source:
             start,
             end,
             reverse=reverse,
-            sort_of=self.sort_of,
+            folds_of=self.folds_of,
+            depth=len(self.ranges),
             tail=self.tail,
             after=None if after is None else self.place(after),
         )

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from elastickv.dynamodb_api import composite_keys, item_keys
 from elastickv.dynamodb_api.attributes import order
-from elastickv.dynamodb_api.composite_keys import ordered, partition, sort, span
-from elastickv.kv.keyspace import MAX_ENGINE_KEY, prefix_end
+from elastickv.dynamodb_api.composite_keys import folds, partition, sort, span
+from elastickv.kv.keyspace import MAX_ENGINE_KEY
 
 Value = dict[str, Any]
 
@@ -20,9 +20,10 @@ blobs = st.one_of(
     st.sampled_from([b"\0", b"\0\0", b"\0\1", b"\1", b"\2", b"\xff", b"a", b"a\0", b"a\0\xff"]),
     # Long ones that share their beginnings, with zeros where escapes and cuts meet.
     st.builds(
-        lambda head, middle, tail: (head * 400)[: 306 + middle] + tail,
+        lambda head, place, less, tail: (head * 400)[: place - less] + tail,
         st.sampled_from([b"a", b"\0", b"\0a", b"a\0"]),
-        st.integers(0, 16),
+        st.sampled_from([51, 67, 70, 106, 120, 150, 200, 322]),
+        st.integers(0, 8),
         st.binary(max_size=3),
     ),
 )
@@ -45,22 +46,51 @@ def model(values: Sequence[Value]) -> tuple[Any, ...]:
     return tuple(map(order, values))
 
 
-def group(values: Sequence[Value]) -> bytes | None:
-    encoded = sort(values)
-    return encoded[: -item_keys.FOLD_BYTES] if item_keys.is_folded(encoded) else None
+def in_one_group(one: Sequence[Value], other: Sequence[Value]) -> bool:
+    """They were cut at the same place, behind the same beginning: `walks` puts them in order."""
+    left, right = sort(one), sort(other)
+    pairs = zip(folds(one)[1], folds(other)[1], strict=False)
+    return any(
+        here == there and left[:here] == right[:there] and value != another for (here, value), (there, another) in pairs
+    )
 
 
 @given(tuples())
 def test_keys_are_in_the_order_of_tuples(keys: list[list[Value]]) -> None:
     one, other = keys
-    assert (ordered(one) < ordered(other)) is (model(one) < model(other))
     assert (sort(one) == sort(other)) is (model(one) == model(other))
     if model(one) == model(other):
         return
     assert not sort(one).startswith(sort(other))
-    if group(one) is not None and group(one) == group(other):
-        return  # `walks` puts a group in order
-    assert (sort(one) < sort(other)) is (model(one) < model(other))
+    assert (sort(one) < sort(other)) is (model(one) < model(other)) or in_one_group(one, other)
+
+
+@given(tuples(), st.data())
+def test_what_begins_with_the_same_values_lies_together(keys: list[list[Value]], data: st.DataObject) -> None:
+    """However long they are: the other values' order is the keys' order."""
+    one, other = keys
+    same = data.draw(st.integers(1, len(one)))
+    other = [*one[:same], *other[same:]]
+    found = span(b"", one[: same - 1], "EQ", [one[same - 1]], count=len(one))
+    assert found.exact
+    assert found.start <= sort(one) < found.end
+    assert found.start <= sort(other) < found.end
+
+
+@given(tuples())
+def test_the_order_of_folds_is_that_of_values(keys: list[list[Value]]) -> None:
+    one, other = keys
+    for encoded, (length, _) in ((sort(one), folds(one)), (sort(other), folds(other))):
+        assert len(encoded) == length
+        assert item_keys.is_folded(encoded) is bool(folds(one)[1] if encoded == sort(one) else folds(other)[1])
+    if in_one_group(one, other):
+        # Values before the first place where they differ are the same, so this alone decides.
+        left, right = next(
+            (left, right)
+            for (_, left), (_, right) in zip(folds(one)[1], folds(other)[1], strict=False)
+            if left != right
+        )
+        assert (left < right) is (model(one) < model(other))
 
 
 OPERATORS: dict[str, Callable[[Any, Any, Any], bool]] = {
@@ -86,13 +116,8 @@ def test_spans_leave_nothing_out_and_take_nothing_in(keys: list[list[Value]], da
     if data.draw(st.booleans()):
         low = [*key[:equal], low[equal]]  # what differs is only what the condition is on
     tail = b"t" * item_keys.TIE_BYTES
-    found = span(
-        b"p",
-        low[:equal],
-        operator,
-        [low[equal], high[equal]][: 2 if operator == "BETWEEN" else 1],
-        complete=given_ == length,
-    )
+    bounds = [low[equal], high[equal]][: 2 if operator == "BETWEEN" else 1]
+    found = span(b"p", low[:equal], operator, bounds, count=length)
     meant = model(key[:equal]) == model(low[:equal]) and OPERATORS[operator](
         order(key[equal]), order(low[equal]), order(high[equal])
     )
@@ -134,8 +159,12 @@ def test_the_longest_keys_fit_the_engine() -> None:
     assert not item_keys.is_folded(sort([{"S": "\2"}, {"S": "\2"}]))
 
 
-def test_long_keys_that_are_given_whole_are_found_exactly() -> None:
-    key = [{"S": "a" * 300}, {"S": "b" * 300}]
-    found = span(b"p", key[:1], "EQ", key[1:], complete=True)
-    assert found == composite_keys.Span(b"p" + sort(key), prefix_end(b"p" + sort(key)), True)
-    assert not span(b"p", key[:1], "BEGINS_WITH", key[1:], complete=True).exact
+def test_values_are_cut_where_they_do_not_end_in_time() -> None:
+    short, long = {"S": "a" * 198}, {"S": "a" * 199}
+    assert folds([short, {"S": "b"}]) == (203, [])
+    length, found = folds([long, {"S": "b"}])
+    assert (length, found) == (200 + 16 + 3 + 1, [(200, b"a" * 199 + b"\0\1")])
+    assert len(sort([long, {"S": "b"}])) == length
+    assert not span(b"p", [], "GE", [long], count=2).exact
+    assert not span(b"p", [long], "BEGINS_WITH", [{"S": "b" * 107}], count=2).exact
+    assert span(b"p", [long], "BEGINS_WITH", [{"S": "b" * 106}], count=2).exact

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from elastickv.dynamodb_api import records
 from tests.kit.dynamo_store import DynamoStore, N, S
 
 INVALID = "One or more parameter values were invalid: "
@@ -385,11 +386,73 @@ def test_the_stream_hears_of_items_and_not_of_indexes(wide: DynamoStore) -> None
     assert len(wide.view.dump()) - before == 5
 
 
+@pytest.mark.parametrize("forward", [True, False])
+def test_a_long_value_that_many_items_share_costs_no_page_more(monkeypatch: pytest.MonkeyPatch, forward: bool) -> None:
+    """Only different values have to be put in order."""
+    store = DynamoStore()
+    store.table("tab", "pk:N", indexes=[("gsi", "g:S / url:S at:N", "ALL")])
+    urls = ["x" * 300 + tail for tail in ("c", "a", "b")]
+    for number in range(300):
+        item = {"pk": N(number), "g": S("g"), "url": S(urls[number % 3]), "at": N(number)}
+        store.call("PutItem", TableName="tab", Item=item)
+    decoded: list[bytes] = []
+    decode = records.decode
+
+    def counted(record: bytes) -> Any:
+        decoded.append(record)
+        return decode(record)
+
+    monkeypatch.setattr(records, "decode", counted)
+    asked: dict[str, Any] = {
+        "TableName": "tab",
+        "IndexName": "gsi",
+        "ExpressionAttributeValues": {":g": S("g"), ":u": S(urls[0])},
+        "ScanIndexForward": forward,
+        "Limit": 5,
+    }
+    answer = store.call(
+        "Query", **asked, KeyConditionExpression="g = :g AND #u = :u", ExpressionAttributeNames={"#u": "url"}
+    )
+    expected = [0, 3, 6, 9, 12] if forward else [297, 294, 291, 288, 285]
+    assert [int(item["pk"]["N"]) for item in answer["Items"]] == expected
+    assert len(decoded) < 30
+    del asked["ExpressionAttributeValues"][":u"]
+    everything = [
+        int(item["pk"]["N"])
+        for answer in pages(lambda **more: store.call("Query", **more), **asked | {"KeyConditionExpression": "g = :g"})
+        for item in answer["Items"]
+    ]
+    in_order = [number for start in (1, 2, 0) for number in range(start, 300, 3)]
+    assert everything == (in_order if forward else in_order[::-1])
+
+
+def test_the_table_s_own_key_may_be_part_of_it() -> None:
+    store = DynamoStore()
+    store.table("tab", "pk:S sk:N", indexes=[("gsi", "g:S sk:N / h:N pk:S", "KEYS_ONLY")])
+    for number in range(8):
+        item = {"pk": S(f"p{number}"), "sk": N(1), "g": S("g"), "h": N(-number // 2), "text": S("long")}
+        store.call("PutItem", TableName="tab", Item=item)
+    asked: dict[str, Any] = {
+        "TableName": "tab",
+        "IndexName": "gsi",
+        "KeyConditionExpression": "g = :g AND sk = :s",
+        "ExpressionAttributeValues": {":g": S("g"), ":s": N(1)},
+        "Limit": 3,
+    }
+    answers = list(pages(lambda **more: store.call("Query", **more), **asked))
+    assert [pk for answer in answers for pk in found(answer)] == ["p7", "p5", "p6", "p3", "p4", "p1", "p2", "p0"]
+    assert set(answers[0]["LastEvaluatedKey"]) == {"pk", "sk", "g", "h"}
+    assert set(answers[0]["Items"][0]) == {"pk", "sk", "g", "h"}
+
+
 # against a plain model
 
-# Two of 158 bytes are just not folded; four of them are no more than 1024 bytes.
+# Around the places where values are cut; four of them are no more than 1024 bytes.
 PIECES = st.sampled_from(["a", "b", "ab", "\0", "a\0", "\1", "x" * 250]) | st.builds(
-    lambda length, tail: "x" * length + tail, st.integers(155, 159), st.sampled_from(["", "a", "\0", "\0a"])
+    lambda place, less, tail: "x" * (place - less) + tail,
+    st.sampled_from([51, 67, 70, 106, 120, 150, 200]),
+    st.integers(0, 3),
+    st.sampled_from(["", "a", "\0", "\0a", "y" * 40]),
 )
 KINDS: dict[str, st.SearchStrategy[Any]] = {"S": PIECES, "N": st.integers(-2, 2) | st.sampled_from([10**20, -(10**20)])}
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -428,7 +491,7 @@ def test_queries_are_in_the_order_of_tuples(data: st.DataObject) -> None:
         allowed = sorted(OPERATORS) if kinds[given_ - 1] == "S" else sorted(set(OPERATORS) - {"begins_with"})
         operator = data.draw(st.sampled_from(allowed))
         if operator == "begins_with":
-            bound = [*bound[: given_ - 1], bound[given_ - 1][: data.draw(st.sampled_from([1, 157, 320]))]]
+            bound = [*bound[: given_ - 1], bound[given_ - 1][: data.draw(st.sampled_from([1, 50, 119, 149, 199, 320]))]]
     for number in range(given_):
         values[f":{number}"] = value(kinds[number], bound[number])
         last = number == given_ - 1
