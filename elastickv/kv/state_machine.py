@@ -15,7 +15,8 @@ from elastickv.kv.view import Batch, View
 
 TIMESTAMP_KEY = META + b"timestamp"
 _ENTRY_OVERHEAD = 160
-"""Rough bytes that a key costs in a dict beyond its own and its value's bytes."""
+"""Rough bytes that a key costs in a dict beyond its own and its value's bytes. Once: a key that is written again and
+again adds only what the log has of it, which a restart has to read."""
 
 
 Observer = Callable[[bytes | None], None]
@@ -67,8 +68,9 @@ class StateMachine:
             return
         effects = decode(data)
         applied = self.view.applied
+        before = len(applied.puts)
         applied.merge_parts(effects.puts, effects.ranges)
-        applied.size_bytes += len(data) + len(effects.puts) * _ENTRY_OVERHEAD
+        applied.size_bytes += len(data) + (len(applied.puts) - before) * _ENTRY_OVERHEAD
         if effects.timestamp:
             applied.puts[TIMESTAMP_KEY] = u64(effects.timestamp)
             self.view.hybrid_clock.observe(effects.timestamp)
@@ -79,8 +81,9 @@ class StateMachine:
         self.index = index
         self.term = term
         applied = self.view.applied
+        before = len(applied.puts)
         applied.merge(batch)
-        applied.size_bytes += data_bytes + len(batch.puts) * _ENTRY_OVERHEAD
+        applied.size_bytes += data_bytes + (len(applied.puts) - before) * _ENTRY_OVERHEAD
         if batch.timestamp:
             applied.puts[TIMESTAMP_KEY] = u64(batch.timestamp)
         self._tell(batch.puts)

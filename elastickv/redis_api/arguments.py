@@ -13,6 +13,9 @@ INT64_MIN: Final = -(1 << 63)
 INT64_MAX: Final = (1 << 63) - 1
 
 _EXACT_DIGITS: Final = 16
+_ZERO: Final = ord("0")
+_SHORT: Final = 19
+"""Numbers of fewer digits have 64 bits."""
 _INTEGER = re.compile(rb"(?:0|-?[1-9][0-9]{0,18})\Z").match
 _FLOAT = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan)\Z", re.IGNORECASE).match
 _HEX_FLOAT = re.compile(rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?\Z", re.IGNORECASE).match
@@ -33,6 +36,8 @@ def string_to_integer(word: bytes) -> int | None:
 
 def integer(word: bytes, error: RedisError = NOT_AN_INTEGER) -> int:
     """string2ll: no blanks, no plus sign, no leading zeros, 64 bits."""
+    if word.isdigit() and word[0] != _ZERO and len(word) < _SHORT:
+        return int(word)  # the usual case
     if _INTEGER(word) is not None:
         number = int(word)
         if INT64_MIN <= number <= INT64_MAX:

@@ -20,9 +20,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from elastickv import allocator
@@ -43,35 +44,32 @@ _RETRY_SECONDS = 1.0
 _CHUNK_KEYS = 4096
 _LONGEST_PAUSE_SECONDS = 0.02
 _MARK_BYTES = 1 << 20
-_LABEL_BYTES = 6
-"""A prefix of keys long enough to tell hashes apart (see `kv.keyspace`): what is sorted at a time."""
+_SAMPLED = 64
+"""Every so-manieth key of a sorted piece is looked at to find where a chunk should end."""
 
 
 def chunks_of(puts: Puts) -> Iterator[Puts]:
-    """Chunks of neighbouring keys, in key order.
+    """Chunks of some thousand neighbouring keys, in key order.
 
-    Runs on a worker's thread. Sorted piece by piece, because one sort of a large list would hold the interpreter lock,
-    and with it the loop, for as long as it takes.
+    Runs on a worker's thread. One sort of a large list would hold the interpreter lock, and with it the loop, for as
+    long as it takes. So pieces are sorted, and each chunk is what lies between two keys in all of them.
     """
-    pieces: dict[bytes, list[bytes]] = {}
-    for key in list(puts):
-        label = key[:_LABEL_BYTES]
-        piece = pieces.get(label)
-        if piece is None:
-            pieces[label] = [key]
-        else:
-            piece.append(key)
-    chunk: Puts = {}
-    for label in sorted(pieces):
-        keys = iter(sorted(pieces[label]))
-        while part := list(islice(keys, _CHUNK_KEYS - len(chunk))):
-            for key in part:
-                chunk[key] = puts[key]
-            if len(chunk) >= _CHUNK_KEYS:
-                yield chunk
-                chunk = {}
-    if chunk:
-        yield chunk
+    rest = iter(puts)
+    pieces: list[list[bytes]] = []
+    while piece := list(islice(rest, _CHUNK_KEYS)):
+        piece.sort()
+        pieces.append(piece)
+    sample = sorted(chain.from_iterable(piece[::_SAMPLED] for piece in pieces))
+    begins = [0] * len(pieces)
+    for stop in (*sample[_CHUNK_KEYS // _SAMPLED :: _CHUNK_KEYS // _SAMPLED], None):
+        keys: list[bytes] = []
+        for number, piece in enumerate(pieces):
+            begin = begins[number]
+            end = begins[number] = len(piece) if stop is None else bisect_left(piece, stop, begin)
+            keys += piece[begin:end]
+        keys.sort()
+        if keys:
+            yield dict(zip(keys, map(puts.__getitem__, keys), strict=True))
 
 
 class Flushing:

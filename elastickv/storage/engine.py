@@ -109,12 +109,9 @@ class Engine(ReadView, Protocol):
 MAX_KEY_BYTES = 511
 
 
-def check_key(key: bytes) -> None:
+def check_keys(keys: Iterable[bytes]) -> None:
     """Every engine refuses to write other keys. To read one is no error: it finds nothing."""
-    if not 1 <= len(key) <= MAX_KEY_BYTES:
-        raise ValueError(f"a key has 1 to {MAX_KEY_BYTES} bytes, not {len(key)}")
-
-
-def sorted_items(puts: dict[bytes, bytes | None]) -> Iterable[tuple[bytes, bytes | None]]:
-    """Key order: what a B+tree takes fastest."""
-    return sorted(puts.items(), key=lambda item: item[0])
+    lengths = set(map(len, keys))
+    if lengths and not 1 <= min(lengths) <= max(lengths) <= MAX_KEY_BYTES:
+        wrong = next(length for length in lengths if not 1 <= length <= MAX_KEY_BYTES)
+        raise ValueError(f"a key has 1 to {MAX_KEY_BYTES} bytes, not {wrong}")

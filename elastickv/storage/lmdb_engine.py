@@ -16,11 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import lmdb
 
 from elastickv.storage.codec import decode_applied, encode_applied
-from elastickv.storage.engine import MAX_KEY_BYTES, Applied, WriteBatch, check_key, sorted_items
+from elastickv.storage.engine import MAX_KEY_BYTES, Applied, WriteBatch, check_keys
 from elastickv.storage.lmdb_env import (
     DATA_FILE,
     MAP_LIMIT_BYTES,
@@ -145,8 +146,7 @@ class LmdbEngine:
 
     def write(self, batch: WriteBatch) -> None:
         mark = encode_applied(batch.applied)
-        for key in batch.puts:
-            check_key(key)
+        check_keys(batch.puts)
 
         def body(transaction: WriteTransaction) -> None:
             data = self._environment.handle(DATA)
@@ -245,14 +245,15 @@ def delete_range(transaction: WriteTransaction, database: lmdb._Database, start:
 
 
 def put_sorted(transaction: WriteTransaction, database: lmdb._Database, puts: dict[bytes, bytes | None]) -> None:
-    """In key order, a chunk at a time."""
+    """In key order, what a B+tree takes fastest; a chunk at a time."""
     with transaction.cursor(database) as cursor:
-        rest = iter(puts.items())
-        while chunk := dict(islice(rest, PUT_CHUNK)):
-            pairs = []
-            for key, value in sorted_items(chunk):
-                if value is None:
+        rest = iter(puts)
+        while keys := list(islice(rest, PUT_CHUNK)):
+            keys.sort()
+            values = list(map(puts.__getitem__, keys))
+            if None in values:
+                for key in (key for key, value in zip(keys, values, strict=True) if value is None):
                     transaction.delete(key, db=database)
-                else:
-                    pairs.append((key, value))
-            cursor.putmulti(pairs)
+                cursor.putmulti([(key, value) for key, value in zip(keys, values, strict=True) if value is not None])
+            else:
+                cursor.putmulti(cast(Iterator[tuple[bytes, bytes]], zip(keys, values, strict=True)))

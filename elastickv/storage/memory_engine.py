@@ -15,7 +15,7 @@ from sortedcontainers import SortedDict
 
 from elastickv.storage.codec import Corruption, decode_applied, encode_applied
 from elastickv.storage.durable import write_file
-from elastickv.storage.engine import Applied, WriteBatch, check_key
+from elastickv.storage.engine import Applied, WriteBatch, check_keys
 
 COPY_FILE = "data.memory"
 
@@ -84,8 +84,7 @@ class MemoryEngine:
         return self._applied
 
     def write(self, batch: WriteBatch) -> None:
-        for key in batch.puts:
-            check_key(key)
+        check_keys(batch.puts)
         copy = WriteBatch(batch.applied, dict(batch.puts), list(batch.ranges))
         with self._lock:
             self._waiting.append(copy)

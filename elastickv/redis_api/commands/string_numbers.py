@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from elastickv.redis_api import long_double
 from elastickv.redis_api.argument_docs import integer, key, word
-from elastickv.redis_api.arguments import INT64_MAX, INT64_MIN
+from elastickv.redis_api.arguments import INT64_MIN
 from elastickv.redis_api.arguments import integer as read_integer
-from elastickv.redis_api.errors import NOT_A_FLOAT, OVERFLOW, RedisError
+from elastickv.redis_api.errors import NOT_A_FLOAT, RedisError
 from elastickv.redis_api.registry import COMMANDS, ONE_KEY, Flag, Reply
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values import events
@@ -21,16 +21,9 @@ _FLAGS = Flag.WRITE | Flag.DENYOOM | Flag.FAST
 def _add(call: Call, step: int) -> int:
     db = call.db
     name = call.argv[1]
-    record = db.string_record(name)
-    if record is None:
-        db.store(name, RecordType.STRING, b"%d" % step)
+    number = db.add_to_string(name, step)
+    if call.databases.listener is not None:
         db.notify(events.STRING, b"incrby", name)
-        return step
-    number = read_integer(record.payload) + step
-    if not INT64_MIN <= number <= INT64_MAX:
-        raise OVERFLOW
-    db.rewrite(record, b"%d" % number)
-    db.notify(events.STRING, b"incrby", name)
     return number
 
 

@@ -1,10 +1,10 @@
 """An ordered set of byte strings in the keyspace that knows ranks: a B+ tree whose inner nodes count.
 
 For the order of large sorted sets. Finding an entry, its rank, or the entry of a rank is one walk down; so is adding
-and removing. The records (`tree_store`) are the truth. Every change is in them before a method returns, but for counts,
-which are written once for many changes, by `state`. What was read of them stays in memory as objects: a warm tree reads
-no records at all, so whoever holds one must know that nothing was written since (`sorted_sets`). A new leader loads
-nodes as they are asked for.
+and removing. The records (`tree_store`) are the truth. Every change is in them before a method returns, but for inner
+nodes, which are written once for many changes, by `state`. What was read of them stays in memory as objects: a warm
+tree reads no records at all, so whoever holds one must know that nothing was written since (`sorted_sets`). A new
+leader loads nodes as they are asked for.
 
 Chosen for few bytes in the log: see docs/decisions/0032-sorted-sets.md.
 """
@@ -12,7 +12,7 @@ Chosen for few bytes in the log: see docs/decisions/0032-sorted-sets.md.
 from __future__ import annotations
 
 from array import array
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,8 +21,9 @@ from elastickv.redis_api.values.score_keys import SCORE_BYTES
 from elastickv.redis_api.values.tree_nodes import (
     CAME,
     ID_BYTES,
-    MOVED,
-    WENT,
+    MOVED_AT,
+    PLACES,
+    WENT_AT,
     Inner,
     Leaf,
     Node,
@@ -31,7 +32,7 @@ from elastickv.redis_api.values.tree_nodes import (
     weight,
 )
 from elastickv.redis_api.values.tree_reading import TreeReading, child_at
-from elastickv.redis_api.values.tree_store import LeafListener, NodeStore, Records, take_away
+from elastickv.redis_api.values.tree_store import LeafListener, NodeStore, Records, place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,9 @@ class CountedTree(TreeReading):
         super().__init__(NodeStore(records, prefix, last_id, shape.slots, note), root)
 
     def state(self) -> bytes:
-        """Write the counts that changed, and say where the root is; to be kept by the owner. Until then nobody else may
-        look at the records."""
-        self._store.write_counts()
+        """Write the inner nodes that changed, and say where the root is; to be kept by the owner. Until then nobody
+        else may look at the records."""
+        self._store.write_inners()
         root = self._root
         level = root.level if isinstance(root, Inner) else 0
         return root.id + _LEVELS[level] + self._store.last_id.to_bytes(ID_BYTES)
@@ -100,19 +101,52 @@ class CountedTree(TreeReading):
 
     def remove(self, entry: bytes) -> None:
         """An entry that is there."""
-        self._remove(*self._descend(entry), entry)
+        nodes, places, leaf = self._descend(entry)
+        self._remove(nodes, places, leaf, place_of(self._entries(leaf), entry))
 
     def move(self, old: bytes, new: bytes) -> None:
-        """The member of `old`, which is there, gets the score of `new`."""
-        nodes, places, leaf = self._descend(old)
-        entries = self._entries(leaf)
-        if entries[0] <= new <= entries[-1]:
-            take_away(entries, old)
+        """The member of `old`, which is there, gets the score of `new`. The hot path of ZADD: both ways down are gone
+        at once, and what neither fills nor empties a leaf is done here."""
+        store = self._store
+        here: Node = self._root
+        there: Node = here
+        steps: list[tuple[Inner, int, Inner, int]] = []
+        while type(here) is Inner:
+            assert type(there) is Inner, "all leaves are equally deep"
+            if not here.children:
+                store.load_inner(here)
+            if not there.children:
+                store.load_inner(there)
+            at = bisect_right(here.separators, old)
+            other = bisect_right(there.separators, new)
+            steps.append((here, at, there, other))
+            here, there = here.children[at], there.children[other]
+        assert type(here) is Leaf
+        assert type(there) is Leaf
+        entries = self._entries(here)
+        place = place_of(entries, old)
+        if here is there:
+            del entries[place]
             insort(entries, new)
-            self._store.write_change(leaf, MOVED, new[:SCORE_BYTES] + old)
-        else:
-            self._remove(nodes, places, leaf, old)
+            store.write_change(here, MOVED_AT, PLACES[place] + new[:SCORE_BYTES])
+            return
+        more = self._entries(there)
+        shape = self._shape
+        if (
+            len(entries) <= shape.leaf_entries // 4
+            or len(more) >= shape.leaf_entries
+            or there.size_bytes + len(new) > shape.leaf_bytes
+        ):
+            self._remove([step[0] for step in steps], [step[1] for step in steps], here, place)
             self.add(new)
+            return
+        del entries[place]
+        here.size_bytes -= len(old)
+        store.write_change(here, WENT_AT, PLACES[place])
+        insort(more, new)
+        there.size_bytes += len(new)
+        store.write_change(there, CAME, new)
+        store.move_one(steps)
 
     def fill(self, entries: Sequence[bytes]) -> None:
         """Make an empty, new tree of entries in order."""
@@ -153,7 +187,7 @@ class CountedTree(TreeReading):
             node.children = list(children[start : start + most])
             node.separators = seps[start : start + most - 1]
             node.counts = array(typecode(level), counts[start : start + most])
-            self._store.write_inner(node)
+            self._store.reshape(node)
             nodes.append((node, seps[start - 1] if start else b""))
         return nodes
 
@@ -219,7 +253,7 @@ class CountedTree(TreeReading):
             root.separators = [boundary]
             root.counts = array(typecode(level), [weight(one) for one in root.children])
             self._root = root
-            self._store.write_inner(root)
+            self._store.reshape(root)
             return
         parent, at = nodes[-1], places[-1]
         index = at + 1 if after else at
@@ -230,7 +264,7 @@ class CountedTree(TreeReading):
         if len(parent.children) > self._children_limit(parent.level):
             self._split_inner(nodes, places, last=index == len(parent.children) - 1)
         else:
-            self._store.write_inner(parent)
+            self._store.reshape(parent)
 
     def _split_inner(self, nodes: list[Inner], places: list[int], *, last: bool) -> None:
         node = nodes[-1]
@@ -241,16 +275,16 @@ class CountedTree(TreeReading):
         other.separators = node.separators[half:]
         boundary = node.separators[half - 1]
         del node.children[half:], node.counts[half:], node.separators[half - 1 :]
-        self._store.write_inner(node)
-        self._store.write_inner(other)
+        self._store.reshape(node)
+        self._store.reshape(other)
         self._add_child(nodes[:-1], places[:-1], node, other, boundary, after=True)
 
     # inside: shrinking
 
-    def _remove(self, nodes: list[Inner], places: list[int], leaf: Leaf, entry: bytes) -> None:
+    def _remove(self, nodes: list[Inner], places: list[int], leaf: Leaf, place: int) -> None:
+        """`place` is that of the entry within the leaf."""
         entries = self._entries(leaf)
-        take_away(entries, entry)
-        leaf.size_bytes -= len(entry)
+        leaf.size_bytes -= len(entries.pop(place))
         self._store.add_to_counts(nodes, places, -1)
         if nodes and len(entries) < self._shape.leaf_entries // 4:
             if not entries:
@@ -258,7 +292,7 @@ class CountedTree(TreeReading):
                 return
             if self._merge_leaf(nodes, places):
                 return
-        self._store.write_change(leaf, WENT, entry)
+        self._store.write_change(leaf, WENT_AT, PLACES[place])
 
     def _drop_child(self, nodes: list[Inner], places: list[int], child: Node) -> None:
         """A child has no entries any more. Other leaves are left, or else the caller takes the whole tree away."""
@@ -273,7 +307,7 @@ class CountedTree(TreeReading):
             self._root = self._store.new_leaf([])
             self._store.write_leaf(self._root)
             return
-        self._store.write_inner(parent)
+        self._store.reshape(parent)
         self._shrunk(nodes, places)
 
     def _merge_leaf(self, nodes: list[Inner], places: list[int]) -> bool:
@@ -304,7 +338,7 @@ class CountedTree(TreeReading):
         parent = nodes[-1]
         parent.counts[left] += parent.counts[left + 1]
         del parent.children[left + 1], parent.counts[left + 1], parent.separators[left]
-        self._store.write_inner(parent)
+        self._store.reshape(parent)
         self._shrunk(nodes, places)
 
     def _shrunk(self, nodes: list[Inner], places: list[int]) -> None:
@@ -330,7 +364,7 @@ class CountedTree(TreeReading):
             one.separators += [parent.separators[left], *other.separators]
             one.children += other.children
             one.counts += other.counts
-            self._store.write_inner(one)
+            self._store.reshape(one)
             self._store.free(other)
             self._joined(nodes[:-1], places[:-1], left)
             return
@@ -382,7 +416,7 @@ class CountedTree(TreeReading):
             return True
         if empty:
             _take_out(node, empty[0], empty[-1] + 1)
-        self._store.write_inner(node)
+        self._store.reshape(node)
         return False
 
     def _mend(self, place: int) -> None:

@@ -13,7 +13,7 @@ Only the serving leader uses this; everything is synchronous and goes through th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from itertools import chain, islice
 from struct import Struct
@@ -33,6 +33,8 @@ from elastickv.kv.keyspace import (
     u64,
 )
 from elastickv.kv.view import Unwritten
+from elastickv.redis_api.arguments import INT64_MAX, INT64_MIN, integer
+from elastickv.redis_api.errors import OVERFLOW
 from elastickv.redis_api.values import events
 from elastickv.redis_api.values.collections import (
     SPLIT,
@@ -81,7 +83,19 @@ class TooMany(Exception):
 class Database:
     """One numbered database: the keys of its present generation."""
 
-    __slots__ = ("_all", "_get", "_put", "expiring", "generation", "number", "prefix", "size", "view")
+    __slots__ = (
+        "_all",
+        "_asked_for",
+        "_found_at",
+        "_get",
+        "_put",
+        "expiring",
+        "generation",
+        "number",
+        "prefix",
+        "size",
+        "view",
+    )
 
     def __init__(self, databases: Databases, number: int) -> None:
         self._all = databases
@@ -95,6 +109,10 @@ class Database:
         """How many of them have a deadline."""
         self.generation = number
         self.prefix = redis_prefix(number)
+        self._asked_for: bytes | None = None
+        """The key that `still_open` was asked for last, and where its record is: a hot one is asked for again and
+        again."""
+        self._found_at = b""
 
     @property
     def databases(self) -> Databases:
@@ -105,6 +123,7 @@ class Database:
         """From now on this number shows that generation."""
         self.generation = generation
         self.prefix = redis_prefix(generation)
+        self._asked_for = None
         packed = self.view.get(SIZE_PREFIX + u32(generation))
         self.size, self.expiring = SIZE.unpack(packed) if packed else (0, 0)
 
@@ -212,22 +231,63 @@ class Database:
 
     def set_string(self, key: bytes, value: bytes, deadline: int = 0) -> None:
         """Set, whatever was there before; `deadline` in Unix milliseconds, 0 for none. The hot path of SET."""
+        if len(key) <= LONG_KEY and not deadline:
+            physical = self.prefix + xxh3_64_digest(key) + key
+            old = self._get(physical)
+            if old is None or old[0] in PLAIN:
+                self.put_plain(physical, key, old, b"\0" + value)
+                return
+        self.store(key, RecordType.STRING, value, deadline)
+
+    def set_strings(self, words: Iterable[bytes]) -> None:
+        """Key, value, key, …: as `set_string` does."""
+        get, put_plain, prefix = self._get, self.put_plain, self.prefix
+        rest = iter(words)
+        for key, value in zip(rest, rest, strict=True):
+            if len(key) <= LONG_KEY:
+                physical = prefix + xxh3_64_digest(key) + key
+                old = get(physical)
+                if old is None or old[0] in PLAIN:
+                    put_plain(physical, key, old, b"\0" + value)
+                    continue
+            self.store(key, RecordType.STRING, value)
+
+    def add_to_string(self, key: bytes, step: int) -> int:
+        """Add to the integer at `key`, 0 if there is none; the new one. RedisError when the string is no integer or the
+        result has more than 64 bits, KvError(WRONG_TYPE) for another type. The hot path of INCR."""
+        number = step
         if len(key) <= LONG_KEY:
             physical = self.prefix + xxh3_64_digest(key) + key
             old = self._get(physical)
-            if not deadline and (old is None or not old[0] & HAS_DEADLINE):
-                if old is None:
-                    self.size += 1
-                    self._all.dirty.add(self)
-                    if self._all.listener is not None:
-                        self.notify(events.NEW, b"new", key)
-                elif old[0] not in PLAIN:
-                    self._release(old)
-                self._put(physical, b"\0" + value)
-                if self._all.watched:
-                    self.touched(physical)
-                return
-        self.store(key, RecordType.STRING, value, deadline)
+            if old is None or old[0] in PLAIN:
+                if old is not None:
+                    number += integer(old[1:])
+                    if not INT64_MIN <= number <= INT64_MAX:
+                        raise OVERFLOW
+                self.put_plain(physical, key, old, b"\0%d" % number)
+                return number
+        record = self.string_record(key)
+        if record is None:
+            self.store(key, RecordType.STRING, b"%d" % number)
+            return number
+        number += integer(record.payload)
+        if not INT64_MIN <= number <= INT64_MAX:
+            raise OVERFLOW
+        self.rewrite(record, b"%d" % number)
+        return number
+
+    def put_plain(self, physical: bytes, key: bytes, old: bytes | None, raw: bytes) -> None:
+        """Write the record of a key that has no deadline and is not folded, where none was or one of the same type with
+        no more than that; and if that is a split collection, it keeps its elements."""
+        databases = self._all
+        if old is None:
+            self.size += 1
+            databases.dirty.add(self)
+            if databases.listener is not None:
+                self.notify(events.NEW, b"new", key)
+        self._put(physical, raw)
+        if databases.watched:
+            self.touched(physical)
 
     def store(
         self, key: bytes, type: RecordType, payload: Data, deadline: int = 0, *, edited: bool = False
@@ -317,7 +377,9 @@ class Database:
         unwritten = view.forming.unwritten
         if not unwritten:
             return None
-        found = unwritten.get(self.physical(key))
+        if key != self._asked_for:
+            self._asked_for, self._found_at = key, self.physical(key)
+        found = unwritten.get(self._found_at)
         if type(found) is not kind or (found.deadline and found.deadline <= view.now_ms):
             return None
         view.dependency = view.forming

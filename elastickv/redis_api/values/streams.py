@@ -2,6 +2,8 @@
 
     record    SPLIT incarnation:8 count:8  last ID:16 greatest deleted ID:16 first ID:16 added:8
               node:4 node entries:4 node bytes:8  first node:4 its entries:4 its last ID:16  groups:4 next number:4
+    or        SPLIT incarnation:8 count:8  last ID:16 first ID:16 node bytes:4
+              while all that was ever added is there, fills less than a node and has no groups
     entries   e <ID:16>  ->  node:4 number of words:4 their lengths:4 each, words
 
 Redis packs some hundred entries into a node, and `XTRIM ~` removes whole nodes only. So that it removes the same here,
@@ -18,14 +20,24 @@ from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Final
 
-from elastickv.kv.keyspace import prefix_end
+from elastickv.kv.keyspace import ELEMENT, LONG_KEY, prefix_end
 from elastickv.redis_api.values import stream_ids as ids
-from elastickv.redis_api.values.collections import elements, read_split, split_header
+from elastickv.redis_api.values.collections import SPLIT, elements, read_split, split_header
 from elastickv.redis_api.values.database import MANY, Database
 from elastickv.redis_api.values.records import Record, RecordType
 
 _REST = Struct(">16s16s16sQIIQII16sII")
+_YOUNG = Struct(">B8sQQQQQI")
+"""The whole payload of a young stream: layout, incarnation, count, halves of the last ID, halves of the first, bytes."""
+_YOUNG_REST = Struct(">16s16sI")
+_HALVES = Struct(">QQ")
+_YOUNG_HEAD: Final = int(RecordType.STREAM)
+_YOUNG_TYPE: Final = bytes((_YOUNG_HEAD,))
+_YOUNG_START: Final = 1
+_YOUNG_LENGTH: Final = _YOUNG_START + _YOUNG.size
 _ENTRY_HEAD = Struct(">II")
+_PAIR_HEAD = Struct(">IIII")
+"""Of an entry with one field."""
 _LENGTHS: Final = tuple(Struct(f">{count}I") for count in range(64))
 _ENTRY: Final = b"e"
 
@@ -43,6 +55,42 @@ def read_stream(db: Database, key: bytes) -> Stream | None:
     """`open_stream` for commands that only read."""
     record = db.read_typed(key, RecordType.STREAM)
     return None if record is None else Stream(db, key, record)
+
+
+def add_to_young(db: Database, key: bytes, words: Sequence[bytes]) -> tuple[int, int] | None:
+    """The hot path of XADD with an ID that is made here: an entry for a stream that is young and stays so, or for a new
+    one. The halves of its ID; None, with nothing done, when it is not as simple as that."""
+    physical = db.physical(key)
+    if len(key) > LONG_KEY:
+        return None
+    view = db.view
+    limits = db.databases.limits
+    old = view.get(physical)
+    size = sum(map(len, words))
+    if old is None:
+        count = last_ms = last_sequence = 0
+        incarnation = db.databases.new_incarnation()
+    elif len(old) == _YOUNG_LENGTH and old[0] == _YOUNG_HEAD:
+        _, incarnation, count, last_ms, last_sequence, first_ms, first_sequence, held = _YOUNG.unpack_from(
+            old, _YOUNG_START
+        )
+        if last_sequence == ids.SEQUENCE or 0 < limits.stream_node_entries <= count:
+            return None
+        size += held
+    else:
+        return None
+    if 0 < limits.stream_node_bytes <= size:
+        return None
+    ms, sequence = (view.now_ms, 0) if view.now_ms > last_ms else (last_ms, last_sequence + 1)
+    if old is None:
+        first_ms, first_sequence = ms, sequence
+    view.put(
+        b"%b%b%b%b" % (ELEMENT, incarnation, _ENTRY, _HALVES.pack(ms, sequence)),
+        _entry(0, words),
+    )
+    raw = _YOUNG_TYPE + _YOUNG.pack(SPLIT, incarnation, count + 1, ms, sequence, first_ms, first_sequence, size)
+    db.put_plain(physical, key, old, raw)
+    return ms, sequence
 
 
 class Stream:
@@ -86,6 +134,9 @@ class Stream:
             """For groups, which have numbers in keys."""
         else:
             self.incarnation, self.count, rest = read_split(record.payload)
+            if len(rest) == _YOUNG_REST.size:
+                self._open_young(rest)
+                return
             (
                 last,
                 deleted,
@@ -104,8 +155,38 @@ class Stream:
             self._first_node_last = ids.id_of(first_node_last)
         self.prefix = elements(self.incarnation)
 
+    def _open_young(self, rest: bytes) -> None:
+        last, first, self._node_bytes = _YOUNG_REST.unpack(rest)
+        self.last = self._first_node_last = ids.id_of(last)
+        self.first = ids.id_of(first)
+        self.max_deleted = 0
+        self.added = self._node_entries = self._first_node_entries = self.count
+        self._node = self._first_node = self.groups = 0
+        self.next_number = 1
+        self.prefix = elements(self.incarnation)
+
+    @property
+    def _young(self) -> bool:
+        return (
+            0 < self.count == self.added == self._node_entries == self._first_node_entries
+            and self.last == self._first_node_last
+            and self.next_number == 1
+            and not (self._node or self._first_node or self.max_deleted or self.groups)
+        )
+
     def save(self) -> None:
-        rest = _REST.pack(
+        if self._young:
+            rest = _YOUNG_REST.pack(ids.key_of(self.last), ids.key_of(self.first), self._node_bytes)
+        else:
+            rest = self._old()
+        payload = split_header(self.incarnation, self.count, rest)
+        if self._record is None:
+            self.db.store(self.key, RecordType.STREAM, payload)
+        else:
+            self.db.rewrite(self._record, payload)
+
+    def _old(self) -> bytes:
+        return _REST.pack(
             ids.key_of(self.last),
             ids.key_of(self.max_deleted),
             ids.key_of(self.first),
@@ -119,11 +200,6 @@ class Stream:
             self.groups,
             self.next_number,
         )
-        payload = split_header(self.incarnation, self.count, rest)
-        if self._record is None:
-            self.db.store(self.key, RecordType.STREAM, payload)
-        else:
-            self.db.rewrite(self._record, payload)
 
     # entries
 
@@ -137,10 +213,7 @@ class Stream:
             self._node_entries = self._node_bytes = 0
         self._node_entries += 1
         self._node_bytes += size
-        count = len(words)
-        lengths = _LENGTHS[count] if count < len(_LENGTHS) else Struct(f">{count}I")
-        head = _ENTRY_HEAD.pack(self._node, count)
-        self.db.view.put(self._key(id), b"".join((head, lengths.pack(*map(len, words)), *words)))
+        self.db.view.put(self._key(id), _entry(self._node, words))
         if not self.count:
             self.first = id
             self._first_node = self._node
@@ -274,6 +347,15 @@ class Stream:
             if id == self.first:
                 return self.added - self.count + 1
         return -1
+
+
+def _entry(node: int, words: Sequence[bytes]) -> bytes:
+    count = len(words)
+    if count == 2:
+        field, value = words
+        return b"%b%b%b" % (_PAIR_HEAD.pack(node, 2, len(field), len(value)), field, value)
+    lengths = _LENGTHS[count] if count < len(_LENGTHS) else Struct(f">{count}I")
+    return b"".join((_ENTRY_HEAD.pack(node, count), lengths.pack(*map(len, words)), *words))
 
 
 def _words(stored: bytes) -> list[bytes]:

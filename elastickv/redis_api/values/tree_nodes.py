@@ -5,7 +5,7 @@ Four kinds of records, under the prefix of the tree:
     n <id:5>           a leaf: <generation:4> <spent:1> <width:1> <count:1> <lengths> <entries>
     n <id:5>           an inner node: <width:1> <count:2> <ids:5 each> <lengths of separators> <separators>
     c <id:5>           how many entries each child of an inner node has, one to four bytes each, little-endian
-    s <id:5> <slot:1>  the newest changes of a leaf, one each: <generation:4> <entry that came or went, with its mark>
+    s <id:5> <slot:1>  the newest changes of a leaf, one each: <generation:4> <mark:1> <what came, went or moved>
 
 So a change costs one small record and not the leaf again; a leaf is written as a whole when its slots are used up.
 Slots are used in order and written over in the next generation, so a leaf is its record and the slots of the same
@@ -37,8 +37,13 @@ _WIDE: Final = 4
 CAME: Final = 0
 WENT: Final = 1
 MOVED: Final = 2
-"""Marks of a change; MOVED is <new score> <old entry>: the member has another score and stays in this leaf."""
-_MARKS: Final = tuple(bytes((mark,)) for mark in (CAME, WENT, MOVED))
+"""Marks of a change that name entries; MOVED is <new score> <old entry>: the member has another score and stays in this
+leaf. Of these only CAME is still written."""
+WENT_AT: Final = 3
+MOVED_AT: Final = 4
+"""The same, but of the entry <place:1>, as the leaf was before; MOVED_AT is <place:1> <new score>."""
+PLACES: Final = tuple(bytes((place,)) for place in range(256))
+_MARKS: Final = PLACES[: MOVED_AT + 1]
 
 
 @dataclass(slots=True, eq=False)

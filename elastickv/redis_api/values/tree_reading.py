@@ -79,13 +79,14 @@ class TreeReading:
         nodes: list[Inner] = []
         places: list[int] = []
         node = self._root
-        while isinstance(node, Inner):
+        while type(node) is Inner:
             if not node.children:
                 self._store.load_inner(node)
             at = bisect_right(node.separators, entry)
             nodes.append(node)
             places.append(at)
             node = node.children[at]
+        assert type(node) is Leaf
         return nodes, places, node
 
 

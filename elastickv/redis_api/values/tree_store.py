@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 from elastickv.kv.keyspace import u32
 from elastickv.redis_api.values.score_keys import SCORE_BYTES
@@ -12,9 +12,13 @@ from elastickv.redis_api.values.tree_nodes import (
     CAME,
     COUNTS,
     ID_BYTES,
+    MOVED,
+    MOVED_AT,
     NODE,
+    PLACES,
     SLOT,
     WENT,
+    WENT_AT,
     Inner,
     Leaf,
     Node,
@@ -26,8 +30,6 @@ from elastickv.redis_api.values.tree_nodes import (
     read_inner,
     read_leaf,
 )
-
-_SLOTS: Final = tuple(bytes((slot,)) for slot in range(256))
 
 
 class Records(Protocol):
@@ -47,7 +49,19 @@ LeafListener = Callable[[Leaf], None]
 class NodeStore:
     """The records of one tree."""
 
-    __slots__ = ("_counts", "_delete", "_get", "_nodes", "_note", "_put", "_slot_limit", "_slots", "_stale", "last_id")
+    __slots__ = (
+        "_counts",
+        "_delete",
+        "_get",
+        "_nodes",
+        "_note",
+        "_put",
+        "_reshaped",
+        "_slot_limit",
+        "_slots",
+        "_stale",
+        "last_id",
+    )
 
     def __init__(self, records: Records, prefix: bytes, last_id: int, slot_limit: int, note: LeafListener) -> None:
         self._get = records.get
@@ -60,6 +74,8 @@ class NodeStore:
         self._note = note
         self._stale: dict[Inner, None] = {}
         """Nodes whose counts have changed and are not written yet, in the order in which they changed."""
+        self._reshaped: dict[Inner, None] = {}
+        """The same for nodes that got or lost children, or are new."""
         self.last_id = last_id
         """Newest node. Numbers are never used again, so slots of a leaf that is gone cannot be taken for another's."""
 
@@ -79,7 +95,7 @@ class NodeStore:
         assert raw is not None, "a leaf that its parent names is there"
         entries = read_leaf(leaf, raw)
         prefix = self._slots + leaf.id
-        for slot in _SLOTS:
+        for slot in PLACES:
             change = self._get(prefix + slot)
             if change is None:
                 break
@@ -90,12 +106,17 @@ class NodeStore:
             if mark == CAME:
                 insort(entries, body)
                 leaf.size_bytes += len(body)
+            elif mark == WENT_AT:
+                leaf.size_bytes -= len(entries.pop(body[0]))
+            elif mark == MOVED_AT:
+                insort(entries, body[1:] + entries.pop(body[0])[SCORE_BYTES:])
             elif mark == WENT:
-                take_away(entries, body)
+                del entries[place_of(entries, body)]
                 leaf.size_bytes -= len(body)
             else:
+                assert mark == MOVED, "a mark that this version knows"
                 old = body[SCORE_BYTES:]
-                take_away(entries, old)
+                del entries[place_of(entries, old)]
                 insort(entries, body[:SCORE_BYTES] + old[SCORE_BYTES:])
         self._note(leaf)
         return entries
@@ -113,7 +134,7 @@ class NodeStore:
         if used >= self._slot_limit or leaf.size_bytes <= len(body):
             self.write_leaf(leaf)
         else:
-            self._put(self._slots + leaf.id + _SLOTS[used], change_record(leaf.stamp, mark, body))
+            self._put(self._slots + leaf.id + PLACES[used], change_record(leaf.stamp, mark, body))
             leaf.used = used + 1
 
     def write_leaf(self, leaf: Leaf) -> None:
@@ -123,24 +144,37 @@ class NodeStore:
         leaf.stamp = u32(leaf.generation)
         self._put(self._nodes + leaf.id, leaf_record(leaf))
 
-    def write_inner(self, node: Inner) -> None:
-        self._put(self._nodes + node.id, inner_record(node))
-        self._put(self._counts + node.id, counts_record(node))
-        self._stale.pop(node, None)
+    def reshape(self, node: Inner) -> None:
+        """Children came or went. `write_inners` must follow before others look."""
+        self._reshaped[node] = None
+        self._stale[node] = None
 
     def add_to_counts(self, nodes: list[Inner], places: list[int], number: int) -> None:
-        """So many entries came, in the children that `places` say. `write_counts` must follow before others look."""
+        """So many entries came, in the children that `places` say. `write_inners` must follow before others look."""
         stale = self._stale
         for node, at in zip(nodes, places, strict=True):
             node.counts[at] += number
             stale[node] = None
 
-    def write_counts(self) -> None:
+    def move_one(self, steps: list[tuple[Inner, int, Inner, int]]) -> None:
+        """As `add_to_counts`, for an entry that left the one child and came to the other."""
+        stale = self._stale
+        for node, at, other, place in steps:
+            if node is not other or at != place:
+                node.counts[at] -= 1
+                other.counts[place] += 1
+                stale[node] = stale[other] = None
+
+    def write_inners(self) -> None:
         put = self._put
         prefix = self._counts
         for node in self._stale:
             put(prefix + node.id, counts_record(node))
         self._stale.clear()
+        prefix = self._nodes
+        for node in self._reshaped:
+            put(prefix + node.id, inner_record(node))
+        self._reshaped.clear()
 
     def free(self, node: Node) -> None:
         """Delete the records of a node."""
@@ -148,14 +182,15 @@ class NodeStore:
         if isinstance(node, Inner):
             self._delete(self._counts + node.id)
             self._stale.pop(node, None)
+            self._reshaped.pop(node, None)
             return
         prefix = self._slots + node.id
-        for slot in _SLOTS[: max(node.spent, node.used)]:
+        for slot in PLACES[: max(node.spent, node.used)]:
             self._delete(prefix + slot)
         node.entries = None
 
 
-def take_away(entries: list[bytes], entry: bytes) -> None:
+def place_of(entries: list[bytes], entry: bytes) -> int:
     at = bisect_left(entries, entry)
     assert entries[at] == entry, "a tree has what its owner says"
-    del entries[at]
+    return at

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from elastickv.kv.keyspace import prefix_end
 from elastickv.redis_api.values.counted_tree import CountedTree, Shape
 from elastickv.redis_api.values.score_keys import score_key
-from elastickv.redis_api.values.tree_nodes import COUNTS, NODE, SLOT, Inner, Leaf, separator
+from elastickv.redis_api.values.tree_nodes import CAME, COUNTS, MOVED, NODE, SLOT, WENT, Inner, Leaf, separator
 from tests.kit.fake_redis_store import FakeStore
 
 PREFIX = b"E12345678"
@@ -69,6 +69,7 @@ class Tried:
 
     def _check_nodes(self) -> None:
         """Bounds, counts, sizes, and that no record is left of nodes that are gone."""
+        self.tree.state()
         records = {key for key, _ in self.store.view.scan(PREFIX, prefix_end(PREFIX))}
         expected: set[bytes] = set()
 
@@ -218,6 +219,7 @@ def test_a_cut_of_everything() -> None:
 def test_one_change_is_one_small_record() -> None:
     tried = Tried(Shape(), [_entry(number, b"member:%08d" % number) for number in range(10_000)])
     view = tried.store.view
+    tried.tree.state()
     tried.store.settle()
     tried.add(_entry(5000.5, b"member:0"))
     written = view.forming.puts
@@ -225,6 +227,20 @@ def test_one_change_is_one_small_record() -> None:
     tried.tree.state()
     assert sum(len(key) + len(value or b"") for key, value in written.items()) < 200
     assert len(written) == 3  # a slot, and the counts of two nodes above it
+
+
+def test_changes_that_earlier_versions_wrote_are_read() -> None:
+    tried = Tried(Shape(), [_entry(number, b"m%d" % number) for number in range(9)])
+    [leaf] = tried.loaded
+    store = tried.tree._store
+    gone, moved, came = _entry(3, b"m3"), _entry(5, b"m5"), _entry(7.5, b"new")
+    store.write_change(leaf, WENT, gone)
+    store.write_change(leaf, MOVED, score_key(1.5) + moved)
+    store.write_change(leaf, CAME, came)
+    tried.plain = sorted({*tried.plain, came, _entry(1.5, b"m5")} - {gone, moved})
+    tried.unload()
+    tried.check()
+    play(tried, Random(1), 100)
 
 
 def test_separators_are_short() -> None:
