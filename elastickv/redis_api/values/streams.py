@@ -28,7 +28,7 @@ from elastickv.redis_api.values.records import Record, RecordType
 
 _REST = Struct(">16s16s16sQIIQII16sII")
 _YOUNG = Struct(">B8sQQQQQI")
-"""The whole payload of a young stream: layout, incarnation, count, halves of the last ID, halves of the first, bytes."""
+"""The whole payload of a young stream: layout, incarnation, count, halves of the last and of the first ID, bytes."""
 _YOUNG_REST = Struct(">16s16sI")
 _HALVES = Struct(">QQ")
 _YOUNG_HEAD: Final = int(RecordType.STREAM)
