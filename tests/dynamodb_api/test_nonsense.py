@@ -28,8 +28,8 @@ from tests.kit.fake_store import FakeView
 
 REQUESTS = int(os.environ.get("ELASTICKV_NONSENSE", "3000"))
 WORDS = (
-    "abc", "ranged", "a", "b", "g", "one", "x", "", "#n", ":v", "a.b[0]", "NONE", "ALL", "HASH", "RANGE", "S", "N",
-    "ALL_OLD", "ALL_NEW", "UPDATED_NEW", "TOTAL", "INDEXES", "INCLUDE", "until",
+    "abc", "ranged", "a", "b", "g", "one", "two", "x", "", "#n", ":v", "a.b[0]", "NONE", "ALL", "HASH", "RANGE",
+    "S", "N", "ALL_OLD", "ALL_NEW", "UPDATED_NEW", "TOTAL", "INDEXES", "INCLUDE", "until",
     "arn:aws:dynamodb:us-east-1:123456789012:table/abc", "PAY_PER_REQUEST", "EQ", "BETWEEN", "AND", "é\u0000\U0001f600",
 )  # fmt: skip
 EXPRESSIONS = (
@@ -38,6 +38,8 @@ EXPRESSIONS = (
     "SELECT * FROM abc WHERE a = 'x'", "SELECT c.d[0] FROM \"ranged\".\"one\" WHERE g = ? ORDER BY g",
     "INSERT INTO abc VALUE {'a': ?, 'n': 1, 'l': [1, <<'x'>>]}", "UPDATE abc SET n = n + ? WHERE a = 'x'",
     "DELETE FROM ranged WHERE a = ? AND b = 'y' RETURNING ALL OLD *", "((((", "SET", "\"", "a BETWEEN :v AND :v",
+    "g = :v AND x = :v", "x = :v AND g = :v AND b > :v", "g = :v AND x = :v AND b = :v AND n < :v",
+    "SELECT a FROM \"ranged\".\"two\" WHERE g = ?",
 )  # fmt: skip
 NUMBERS = (
     "0",
@@ -121,6 +123,11 @@ class Maker:
             if name in request and rng.random() < 0.9:
                 key = {"a": {"S": rng.choice("xyz")}} | ({"b": {"S": rng.choice("xyz")}} if ranged else {})
                 request[name] = (request[name] if name == "Item" and isinstance(request[name], dict) else {}) | key
+        if ranged and rng.random() < 0.3:
+            request["IndexName"] = rng.choice(["one", "two"])
+            for name in ("Item", "ExclusiveStartKey"):
+                if isinstance(request.get(name), dict):
+                    request[name] |= {"g": {"S": "x"}, "x": {"S": rng.choice("xyz")}, "n": {"N": rng.choice("012")}}
         if "ExpressionAttributeValues" in request and rng.random() < 0.9:
             request["ExpressionAttributeValues"] = {":v": self.value(4)}
         if "ExpressionAttributeNames" in request and rng.random() < 0.9:
@@ -133,7 +140,8 @@ class Maker:
 
 def make_tables(router: Router, view: FakeView) -> None:
     keys = [{"AttributeName": "a", "KeyType": "HASH"}]
-    attributes = [{"AttributeName": name, "AttributeType": "S"} for name in ("a", "b", "g")]
+    attributes = [{"AttributeName": name, "AttributeType": "S"} for name in ("a", "b", "g", "x")]
+    attributes.append({"AttributeName": "n", "AttributeType": "N"})
     stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     for request in (
         {"TableName": "abc", "KeySchema": keys, "AttributeDefinitions": attributes[:1], "StreamSpecification": stream},
@@ -146,11 +154,19 @@ def make_tables(router: Router, view: FakeView) -> None:
                     "IndexName": "one",
                     "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}],
                     "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
+                },
+                {
+                    "IndexName": "two",
+                    "KeySchema": [
+                        {"AttributeName": name, "KeyType": kind}
+                        for name, kind in (("g", "HASH"), ("x", "HASH"), ("b", "RANGE"), ("n", "RANGE"))
+                    ],
+                    "Projection": {"ProjectionType": "ALL"},
+                },
             ],
         },
     ):
-        run(router, view, "CreateTable", {"BillingMode": "PAY_PER_REQUEST", **request})
+        assert run(router, view, "CreateTable", {"BillingMode": "PAY_PER_REQUEST", **request}) == 200
 
 
 def run(router: Router, view: FakeView, operation: str, request: Any) -> int:
