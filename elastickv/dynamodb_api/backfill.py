@@ -57,4 +57,5 @@ class Backfill:
                 else:
                     self._reached.pop(index.id, None)
                 return 1
+        self._reached.clear()  # of indexes that were deleted before they were filled
         return 0

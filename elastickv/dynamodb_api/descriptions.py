@@ -24,7 +24,7 @@ def describe(call: Call, table: Table, *, status: str = "", table_status: str = 
     described: dict[str, Any] = {member: record[member] for member in _COPIED}
     described |= {
         "AttributeDefinitions": sorted(record["AttributeDefinitions"], key=itemgetter("AttributeName")),
-        "TableStatus": status or table_status or _status(table),
+        "TableStatus": status or table_status or "ACTIVE",
         "CreationDateTime": record["CreationDateTime"],
         "ProvisionedThroughput": {"NumberOfDecreasesToday": 0, **record["ProvisionedThroughput"]},
         "TableSizeBytes": size_bytes,
@@ -60,17 +60,11 @@ def describe(call: Call, table: Table, *, status: str = "", table_status: str = 
         described["LatestStreamArn"] = stream_arn(region, table.name, stream["Label"])
     for member, local in (("LocalSecondaryIndexes", True), ("GlobalSecondaryIndexes", False)):
         indexes = [
-            _index(call, table, one, status, allocating=bool(table_status))
-            for one in table.indexes.values()
-            if one.local is local
+            describe_index(call, table, one, status=status) for one in table.indexes.values() if one.local is local
         ]
         if indexes:
             described[member] = indexes
     return described
-
-
-def _status(table: Table) -> str:
-    return "UPDATING" if any(one.status != "ACTIVE" for one in table.indexes.values()) else "ACTIVE"
 
 
 def _key_arn(region: str, sse: dict[str, Any]) -> str:
@@ -86,8 +80,8 @@ def _projection(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "NonKeyAttributes": sorted(record["NonKeyAttributes"])}
 
 
-def _index(call: Call, table: Table, index: Index, status: str, *, allocating: bool) -> dict[str, Any]:
-    """`allocating`: an index that is not ACTIVE has not begun to be filled."""
+def describe_index(call: Call, table: Table, index: Index, *, status: str = "") -> dict[str, Any]:
+    """`status` as in `describe`."""
     entries, size_bytes = counts(call.view, index.id)
     described: dict[str, Any] = {
         "IndexName": index.name,
@@ -100,8 +94,8 @@ def _index(call: Call, table: Table, index: Index, status: str, *, allocating: b
     if index.local:
         return described
     described["IndexStatus"] = status or index.status
-    if index.status != "ACTIVE":
-        described["Backfilling"] = not allocating
+    if index.status != "ACTIVE" and not status:
+        described["Backfilling"] = True
     described["ProvisionedThroughput"] = {
         "NumberOfDecreasesToday": 0,
         **index.raw.get("ProvisionedThroughput", {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}),

@@ -63,12 +63,14 @@ def test_a_large_table_serves_while_its_index_is_filled(door: DynamoDoor, dynamo
         values[number] = rng.choice(["v", "w", None])
         put(dynamodb, number, values[number])
     add_index(dynamodb)
-    assert status(dynamodb) == ("UPDATING", "CREATING", True)
-    with pytest.raises(ClientError, match="Table is being updated: abc"):
-        dynamodb.update_table(TableName="abc", DeletionProtectionEnabled=True)
+    assert status(dynamodb) == ("ACTIVE", "CREATING", True)
+    dynamodb.update_table(TableName="abc", TableClass="STANDARD_INFREQUENT_ACCESS")
+    warmer = {"IndexName": "one", "WarmThroughput": {"ReadUnitsPerSecond": 13_000}}
+    with pytest.raises(ClientError, match=r"Index is being created\. Table: abc Index: one"):
+        dynamodb.update_table(TableName="abc", GlobalSecondaryIndexUpdates=[{"Update": warmer}])
     with pytest.raises(ClientError, match="Cannot delete table while indexes are being created, updated, or deleted"):
         dynamodb.delete_table(TableName="abc")
-    for change in ({"Create": index("two", "b")}, {"Delete": {"IndexName": "one"}}):
+    for change in ({"Create": index("two", "b")}, {"Delete": {"IndexName": "two"}}):
         with pytest.raises(ClientError, match="Only 1 online index can be created or deleted simultaneously") as caught:
             dynamodb.update_table(
                 TableName="abc", AttributeDefinitions=definitions("b"), GlobalSecondaryIndexUpdates=[change]
@@ -90,6 +92,35 @@ def test_a_large_table_serves_while_its_index_is_filled(door: DynamoDoor, dynamo
     table = dynamodb.describe_table(TableName="abc")["Table"]
     assert (table["ItemCount"], table["GlobalSecondaryIndexes"][0]["ItemCount"]) == (len(values), wanted)
     assert door.run(lambda view: len(list(every(view, tables.table(view, "abc"))))) == len(values)
+
+
+def test_an_index_is_deleted_before_it_is_filled(door: DynamoDoor, dynamodb: Any) -> None:
+    house = door.server.housekeeping
+    house._backfill.step = lambda view: 0  # type: ignore[method-assign]  # the test takes the steps
+    dynamodb.create_table(**PLAIN)
+    for number in range(3 * STEP):
+        put(dynamodb, number, "v")
+    add_index(dynamodb)
+    backfill = Backfill()
+    assert door.run(backfill.step) == 1
+    half = door.run(lambda view: tables.table(view, "abc").indexes["one"])
+    answered = dynamodb.update_table(TableName="abc", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "one"}}])[
+        "TableDescription"
+    ]
+    (leaving,) = answered["GlobalSecondaryIndexes"]
+    assert (answered["TableStatus"], leaving["IndexName"], leaving["IndexStatus"]) == ("UPDATING", "one", "DELETING")
+    assert "GlobalSecondaryIndexes" not in dynamodb.describe_table(TableName="abc")["Table"]
+    assert door.run(backfill.step) == 0
+    assert backfill._reached == {}
+    put(dynamodb, 1, "w")
+    purge = tables.Purge()
+    while door.run(lambda view: purge.step(view, 1000)):
+        pass
+    assert door.run(lambda view: list(view.scan(half.prefix, half.prefix + b"\xff"))) == []
+    add_index(dynamodb)
+    while door.run(backfill.step):
+        pass
+    assert entries(door) == 3 * STEP
 
 
 def test_the_leader_fills_by_itself(door: DynamoDoor, dynamodb: Any) -> None:
