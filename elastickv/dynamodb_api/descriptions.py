@@ -50,7 +50,7 @@ def describe(call: Call, table: Table, *, status: str = "", table_status: str = 
         described["SSEDescription"] = {
             "Status": "ENABLED",
             "SSEType": "KMS",
-            "KMSMasterKeyArn": _key_arn(region, record["SSE"]),
+            "KMSMasterKeyArn": key_arn(region, record["SSE"]),
         }
     stream = record.get("Stream")
     if stream is not None:
@@ -67,7 +67,8 @@ def describe(call: Call, table: Table, *, status: str = "", table_status: str = 
     return described
 
 
-def _key_arn(region: str, sse: dict[str, Any]) -> str:
+def key_arn(region: str, sse: dict[str, Any]) -> str:
+    """Of the key that an SSESpecification asks for."""
     key = str(sse.get("KMSMasterKeyId", "alias/aws/dynamodb"))
     if key.startswith("arn:"):
         return key

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from elastickv.dynamodb_api import streams, tables
 from elastickv.dynamodb_api.backfill import fill_some
-from elastickv.dynamodb_api.descriptions import describe
+from elastickv.dynamodb_api.descriptions import describe, key_arn
 from elastickv.dynamodb_api.errors import (
     LimitExceededException,
     ValidationException,
@@ -93,7 +93,7 @@ def update_table(call: Call) -> dict[str, Any]:
     for update in request.get("GlobalSecondaryIndexUpdates", ()):
         change_index(call, table, record, update)
     _stream(call, table, record)
-    _encryption(request, record)
+    _encryption(call, record)
     check_change(request.get("WarmThroughput"), record, "table")
     merge_limits(record, request)
     for member in _SIMPLE:
@@ -228,11 +228,16 @@ def _stream(call: Call, table: Table, record: Record) -> None:
         record["Stream"] = {**record["Stream"], "Enabled": False}
 
 
-def _encryption(request: Record, record: Record) -> None:
-    asked = request.get("SSESpecification")
+def _encryption(call: Call, record: Record) -> None:
+    asked = call.request.get("SSESpecification")
     if asked is None:
         return
     if asked.get("Enabled"):
+        if "SSE" in record and asked.get("KMSMasterKeyId") == key_arn(call.region, record["SSE"]):
+            raise ValidationException(
+                f"{INVALID}Table is already encrypted with given KMSMasterKeyId. Use KMSMasterKeyId parameter if you "
+                "want to change Master Key"
+            )
         record["SSE"] = asked
     elif record.pop("SSE", None) is None:
         raise ValidationException(f"{INVALID}Table is already encrypted by default")

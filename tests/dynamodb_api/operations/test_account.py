@@ -40,6 +40,9 @@ def test_there_are_no_continuous_backups(dynamodb: Any) -> None:
     with pytest.raises(ClientError, match="TableNotFoundException"):
         dynamodb.update_continuous_backups(TableName="none", PointInTimeRecoverySpecification=off)
     assert dynamodb.list_backups(TableName="abc")["BackupSummaries"] == []
+    assert dynamodb.list_backups(TimeRangeLowerBound=1, TimeRangeUpperBound=1)["BackupSummaries"] == []
+    with pytest.raises(ClientError, match="Time range lower bound must be less than or equal to upper bound"):
+        dynamodb.list_backups(TimeRangeLowerBound=2, TimeRangeUpperBound=1)
     with pytest.raises(ClientError, match="UnknownOperationException"):
         dynamodb.create_backup(TableName="abc", BackupName="one")
 

@@ -74,7 +74,14 @@ def test_class_limits_and_encryption(door: DynamoDoor, dynamodb: Any) -> None:
     table = dynamodb.describe_table(TableName="abc")["Table"]
     assert table["TableClassSummary"]["TableClass"] == "STANDARD_INFREQUENT_ACCESS"
     assert table["OnDemandThroughput"] == {"MaxReadRequestUnits": 20}
-    assert table["SSEDescription"]["KMSMasterKeyArn"].endswith(":alias/mine")
+    own = table["SSEDescription"]["KMSMasterKeyArn"]
+    assert own.endswith(":alias/mine")
+    assert refused(door, {"SSESpecification": {**encryption, "KMSMasterKeyId": own}}) == (
+        "ValidationException",
+        f"{INVALID}Table is already encrypted with given KMSMasterKeyId. Use KMSMasterKeyId parameter if you want to "
+        "change Master Key",
+    )
+    dynamodb.update_table(TableName="abc", SSESpecification=encryption)
     dynamodb.update_table(TableName="abc", SSESpecification={"Enabled": False})
     assert "SSEDescription" not in dynamodb.describe_table(TableName="abc")["Table"]
     assert refused(door, {"SSESpecification": {"Enabled": False}})[1].endswith("Table is already encrypted by default")
