@@ -14,6 +14,7 @@ import time
 from random import Random
 
 from tests.conformance.differential import BATCHES, Difference, Pair
+from tests.conformance.groups import GROUPS
 from tests.conformance.redis_commands import commands
 from tests.conformance.words import Words
 from tests.kit.redis_reference import running_redis_server
@@ -44,8 +45,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--length", type=int, default=150)
     parser.add_argument("--most", type=int, default=10, help="stop after so many differences")
-    parser.add_argument("--groups", default="", help="what the lists are about; default: one or two groups at random")
+    parser.add_argument("--groups", default="", help=f"of {', '.join(GROUPS)}; default: one or two at random")
     arguments = parser.parse_args()
+    groups = [one for one in arguments.groups.split(",") if one]
+    if unknown := set(groups) - GROUPS.keys():
+        parser.error(f"no such groups: {', '.join(sorted(unknown))}")
     seed = arguments.seed if arguments.seed is not None else time.time_ns() % 10**9
     found = 0
     plays = 0
@@ -54,7 +58,7 @@ def main() -> int:
         ends_at = time.monotonic() + arguments.seconds
         while time.monotonic() < ends_at and found < arguments.most:
             rng = Random(seed + plays)
-            plan = commands(rng, arguments.length, [one for one in arguments.groups.split(",") if one])
+            plan = commands(rng, arguments.length, groups)
             protocol = 2 + plays % 2
             small = plays % 4 >= 2
             batch = BATCHES[plays // 4 % len(BATCHES)]
