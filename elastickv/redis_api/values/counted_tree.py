@@ -1,10 +1,9 @@
 """An ordered set of byte strings in the keyspace that knows ranks: a B+ tree whose inner nodes count.
 
 For the order of large sorted sets. Finding an entry, its rank, or the entry of a rank is one walk down; so is adding
-and removing. The records (`tree_store`) are the truth. Every change is in them before a method returns, but for inner
-nodes, which are written once for many changes, by `state`. What was read of them stays in memory as objects: a warm
-tree reads no records at all, so whoever holds one must know that nothing was written since (`sorted_sets`). A new
-leader loads nodes as they are asked for.
+and removing. The records (`tree_store`) are the truth, but what small changes do to nodes is written once for
+many of them, by `state`. What was read stays in memory as objects: a warm tree reads no records at all, so whoever
+holds one must know that nothing was written since (`sorted_sets`). A new leader loads nodes as they are asked for.
 
 Chosen for few bytes in the log: see docs/decisions/0032-sorted-sets.md.
 """
@@ -19,17 +18,16 @@ from typing import Final
 
 from elastickv.redis_api.values.score_keys import SCORE_BYTES
 from elastickv.redis_api.values.tree_nodes import (
-    CAME,
     ID_BYTES,
-    MOVED_AT,
-    PLACES,
-    WENT_AT,
     Inner,
     Leaf,
     Node,
+    came,
+    moved,
     separator,
     typecode,
     weight,
+    went,
 )
 from elastickv.redis_api.values.tree_reading import TreeReading, child_at
 from elastickv.redis_api.values.tree_store import LeafListener, NodeStore, Records, place_of
@@ -39,11 +37,11 @@ from elastickv.redis_api.values.tree_store import LeafListener, NodeStore, Recor
 class Shape:
     """Most that a node may hold. Small values make tests meet every case."""
 
-    leaf_entries: int = 64
+    leaf_entries: int = 128
     """At most 255."""
-    leaf_bytes: int = 4096
+    leaf_bytes: int = 8192
     """Of entries; a leaf of large ones is split from `_FEW` entries on."""
-    slots: int = 32
+    slots: int = 64
     lower_children: int = 32
     """Of the nodes above leaves, whose counts are written with every batch that changes them; at most 256."""
     upper_children: int = 128
@@ -74,9 +72,9 @@ class CountedTree(TreeReading):
         super().__init__(NodeStore(records, prefix, last_id, shape.slots, note), root)
 
     def state(self) -> bytes:
-        """Write the inner nodes that changed, and say where the root is; to be kept by the owner. Until then nobody
+        """Write what changed in nodes, and say where the root is; to be kept by the owner. Until then nobody
         else may look at the records."""
-        self._store.write_inners()
+        self._store.write()
         root = self._root
         level = root.level if isinstance(root, Inner) else 0
         return root.id + _LEVELS[level] + self._store.last_id.to_bytes(ID_BYTES)
@@ -96,7 +94,7 @@ class CountedTree(TreeReading):
             entries = self._entries(leaf)
         insort(entries, entry)
         leaf.size_bytes += len(entry)
-        self._store.write_change(leaf, CAME, entry)
+        self._store.changed(leaf, came(entry))
         self._store.add_to_counts(nodes, places, 1)
 
     def remove(self, entry: bytes) -> None:
@@ -128,7 +126,7 @@ class CountedTree(TreeReading):
         if here is there:
             del entries[place]
             insort(entries, new)
-            store.write_change(here, MOVED_AT, PLACES[place] + new[:SCORE_BYTES])
+            store.changed(here, moved(place, new[:SCORE_BYTES]))
             return
         more = self._entries(there)
         shape = self._shape
@@ -142,10 +140,10 @@ class CountedTree(TreeReading):
             return
         del entries[place]
         here.size_bytes -= len(old)
-        store.write_change(here, WENT_AT, PLACES[place])
+        store.changed(here, went(place))
         insort(more, new)
         there.size_bytes += len(new)
-        store.write_change(there, CAME, new)
+        store.changed(there, came(new))
         store.move_one(steps)
 
     def fill(self, entries: Sequence[bytes]) -> None:
@@ -292,7 +290,7 @@ class CountedTree(TreeReading):
                 return
             if self._merge_leaf(nodes, places):
                 return
-        self._store.write_change(leaf, WENT_AT, PLACES[place])
+        self._store.changed(leaf, went(place))
 
     def _drop_child(self, nodes: list[Inner], places: list[int], child: Node) -> None:
         """A child has no entries any more. Other leaves are left, or else the caller takes the whole tree away."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from typing import Final
+from weakref import ref
 
 from elastickv.redis_api.values.counted_tree import DEFAULT_SHAPE, CountedTree
 from elastickv.redis_api.values.tree_nodes import Leaf
@@ -19,13 +20,15 @@ _TYPICAL_LEAF: Final = 4096
 
 
 class TreeCache:
-    """By incarnation. Leaves are let go when they are too many, first those that were loaded first."""
+    """By incarnation. Leaves are let go when they are too many, first those that were loaded first; not while they have
+    changes that are not written."""
 
     __slots__ = ("_leaves", "_limit", "_size", "_trees", "_trees_limit", "shape")
 
     def __init__(self, limit_bytes: int = 128 << 20, trees_limit: int = 4096) -> None:
         self._trees: dict[bytes, tuple[bytes, CountedTree]] = {}
-        self._leaves: deque[tuple[Leaf, int]] = deque()
+        self._leaves: deque[tuple[ref[Leaf], int]] = deque()
+        """A tree that nobody holds any more takes its leaves along."""
         self._size = 0
         self._limit = limit_bytes
         self._trees_limit = trees_limit
@@ -59,12 +62,19 @@ class TreeCache:
         """A leaf takes up memory from now on."""
         entries = leaf.entries or ()
         cost = max(leaf.size_bytes + _ENTRY_BYTES * len(entries), _TYPICAL_LEAF)
-        self._leaves.append((leaf, cost))
+        self._leaves.append((ref(leaf), cost))
         self._size += cost
 
     def _trim(self) -> None:
         leaves = self._leaves
-        while self._size > self._limit:
-            leaf, cost = leaves.popleft()
-            leaf.entries = None
+        kept = []
+        while self._size > self._limit and leaves:
+            reference, cost = leaves.popleft()
+            leaf = reference()
+            if leaf is not None and leaf.changes:
+                kept.append((reference, cost))
+                continue
+            if leaf is not None:
+                leaf.entries = None
             self._size -= cost
+        leaves.extend(kept)

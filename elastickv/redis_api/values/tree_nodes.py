@@ -5,9 +5,9 @@ Four kinds of records, under the prefix of the tree:
     n <id:5>           a leaf: <generation:4> <spent:1> <width:1> <count:1> <lengths> <entries>
     n <id:5>           an inner node: <width:1> <count:2> <ids:5 each> <lengths of separators> <separators>
     c <id:5>           how many entries each child of an inner node has, one to four bytes each, little-endian
-    s <id:5> <slot:1>  the newest changes of a leaf, one each: <generation:4> <mark:1> <what came, went or moved>
+    s <id:5> <slot:1>  the newest changes of a leaf, those of a batch each: <generation:4> <SEVERAL:1> <changes>
 
-So a change costs one small record and not the leaf again; a leaf is written as a whole when its slots are used up.
+So a change costs a small record and not the leaf again; a leaf is written as a whole when its slots are used up.
 Slots are used in order and written over in the next generation, so a leaf is its record and the slots of the same
 generation. `spent` is how many slots were ever written, which says what to delete when the leaf goes.
 """
@@ -16,11 +16,15 @@ from __future__ import annotations
 
 import sys
 from array import array
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from struct import Struct
 from typing import Final
+
+from elastickv.kv.keyspace import read_u32, u32
+from elastickv.redis_api.values.score_keys import SCORE_BYTES
 
 ID_BYTES: Final = 5
 NODE: Final = b"n"
@@ -37,16 +41,20 @@ _WIDE: Final = 4
 CAME: Final = 0
 WENT: Final = 1
 MOVED: Final = 2
-"""Marks of a change that name entries; MOVED is <new score> <old entry>: the member has another score and stays in this
-leaf. Of these only CAME is still written."""
-WENT_AT: Final = 3
-MOVED_AT: Final = 4
-"""The same, but of the entry <place:1>, as the leaf was before; MOVED_AT is <place:1> <new score>."""
+"""Marks of a slot that holds a single change, as earlier versions wrote them: <entry>, and for MOVED, of a member that
+has another score and stays in this leaf, <new score> <old entry>."""
+SEVERAL: Final = 3
+"""The mark of a slot with a list of changes: <0> <length:1> <entry that came>; <0> <255> <length:4> <entry>, if it is
+long; <1> <place of the entry that went:1>; <2> <place:1> <new score:8>. Places are as the changes before leave them."""
 PLACES: Final = tuple(bytes((place,)) for place in range(256))
-_MARKS: Final = PLACES[: MOVED_AT + 1]
+_CAME: Final = tuple(bytes((CAME, length)) for length in range(255))
+_CAME_LONG: Final = bytes((CAME, 255))
+_WENT: Final = tuple(bytes((WENT, place)) for place in range(256))
+_MOVED: Final = tuple(bytes((MOVED, place)) for place in range(256))
+_SEVERAL: Final = PLACES[SEVERAL]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Leaf:
     """Entries in order. `entries` is None while the leaf is not loaded."""
 
@@ -61,6 +69,8 @@ class Leaf:
     """Slots of this generation."""
     spent: int = 0
     """Slots ever written, as far as the leaf's record knows."""
+    changes: list[bytes] = field(default_factory=list)
+    """In `entries`, but not written yet: such a leaf must not be let go."""
 
 
 @dataclass(slots=True, eq=False)
@@ -142,8 +152,42 @@ def counts_record(node: Inner) -> bytes:
     return node.counts.tobytes()
 
 
-def change_record(stamp: bytes, mark: int, body: bytes) -> bytes:
-    return stamp + _MARKS[mark] + body
+def came(entry: bytes) -> bytes:
+    """A change for `changes_record`."""
+    length = len(entry)
+    return _CAME[length] + entry if length < 255 else _CAME_LONG + u32(length) + entry
+
+
+def went(place: int) -> bytes:
+    return _WENT[place]
+
+
+def moved(place: int, score: bytes) -> bytes:
+    return _MOVED[place] + score
+
+
+def changes_record(stamp: bytes, changes: list[bytes]) -> bytes:
+    return b"%b%b%b" % (stamp, _SEVERAL, b"".join(changes))
+
+
+def read_changes(entries: list[bytes], body: bytes) -> None:
+    """Do to the entries what a slot says."""
+    at = 0
+    while at < len(body):
+        mark, number = body[at], body[at + 1]
+        at += 2
+        if mark == CAME:
+            if number == 255:
+                number = read_u32(body, at)
+                at += 4
+            insort(entries, body[at : at + number])
+            at += number
+        elif mark == WENT:
+            del entries[number]
+        else:
+            assert mark == MOVED, "a mark that this version knows"
+            insort(entries, body[at : at + SCORE_BYTES] + entries.pop(number)[SCORE_BYTES:])
+            at += SCORE_BYTES
 
 
 def read_change(raw: bytes) -> tuple[bytes, int, bytes]:

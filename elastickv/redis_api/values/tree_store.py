@@ -13,20 +13,20 @@ from elastickv.redis_api.values.tree_nodes import (
     COUNTS,
     ID_BYTES,
     MOVED,
-    MOVED_AT,
     NODE,
     PLACES,
+    SEVERAL,
     SLOT,
     WENT,
-    WENT_AT,
     Inner,
     Leaf,
     Node,
-    change_record,
+    changes_record,
     counts_record,
     inner_record,
     leaf_record,
     read_change,
+    read_changes,
     read_inner,
     read_leaf,
 )
@@ -50,6 +50,7 @@ class NodeStore:
     """The records of one tree."""
 
     __slots__ = (
+        "_changed",
         "_counts",
         "_delete",
         "_get",
@@ -72,6 +73,8 @@ class NodeStore:
         self._slots = prefix + SLOT
         self._slot_limit = slot_limit
         self._note = note
+        self._changed: dict[Leaf, None] = {}
+        """Leaves with changes that are not written yet, and perhaps some that have been written as a whole since."""
         self._stale: dict[Inner, None] = {}
         """Nodes whose counts have changed and are not written yet, in the order in which they changed."""
         self._reshaped: dict[Inner, None] = {}
@@ -103,21 +106,19 @@ class NodeStore:
             if stamp != leaf.stamp:
                 break
             leaf.used += 1
-            if mark == CAME:
+            if mark == SEVERAL:
+                read_changes(entries, body)
+            elif mark == CAME:
                 insort(entries, body)
-                leaf.size_bytes += len(body)
-            elif mark == WENT_AT:
-                leaf.size_bytes -= len(entries.pop(body[0]))
-            elif mark == MOVED_AT:
-                insort(entries, body[1:] + entries.pop(body[0])[SCORE_BYTES:])
             elif mark == WENT:
                 del entries[place_of(entries, body)]
-                leaf.size_bytes -= len(body)
             else:
                 assert mark == MOVED, "a mark that this version knows"
                 old = body[SCORE_BYTES:]
                 del entries[place_of(entries, old)]
                 insort(entries, body[:SCORE_BYTES] + old[SCORE_BYTES:])
+        if leaf.used:
+            leaf.size_bytes = sum(map(len, entries))
         self._note(leaf)
         return entries
 
@@ -128,16 +129,26 @@ class NodeStore:
         assert counts is not None, "a node and its counts come and go together"
         read_inner(node, raw, counts)
 
-    def write_change(self, leaf: Leaf, mark: int, body: bytes) -> None:
-        """Write what just changed in a leaf: a slot, or all of it when they are used up or it is not larger."""
+    def changed(self, leaf: Leaf, change: bytes) -> None:
+        """This was done to a loaded leaf. `write` must follow before others look."""
+        changes = leaf.changes
+        if not changes:
+            self._changed[leaf] = None
+        changes.append(change)
+
+    def _write_changes(self, leaf: Leaf) -> None:
+        """A slot, or all of the leaf when its slots are used up or it is not much larger than its changes."""
         used = leaf.used
-        if used >= self._slot_limit or leaf.size_bytes <= len(body):
+        record = changes_record(leaf.stamp, leaf.changes)
+        if used >= self._slot_limit or leaf.size_bytes <= 2 * len(record):
             self.write_leaf(leaf)
         else:
-            self._put(self._slots + leaf.id + PLACES[used], change_record(leaf.stamp, mark, body))
+            self._put(self._slots + leaf.id + PLACES[used], record)
             leaf.used = used + 1
+            leaf.changes = []
 
     def write_leaf(self, leaf: Leaf) -> None:
+        leaf.changes = []
         leaf.spent = max(leaf.spent, leaf.used)
         leaf.used = 0
         leaf.generation += 1
@@ -145,12 +156,12 @@ class NodeStore:
         self._put(self._nodes + leaf.id, leaf_record(leaf))
 
     def reshape(self, node: Inner) -> None:
-        """Children came or went. `write_inners` must follow before others look."""
+        """Children came or went. `write` must follow before others look."""
         self._reshaped[node] = None
         self._stale[node] = None
 
     def add_to_counts(self, nodes: list[Inner], places: list[int], number: int) -> None:
-        """So many entries came, in the children that `places` say. `write_inners` must follow before others look."""
+        """So many entries came, in the children that `places` say. `write` must follow before others look."""
         stale = self._stale
         for node, at in zip(nodes, places, strict=True):
             node.counts[at] += number
@@ -165,7 +176,12 @@ class NodeStore:
                 other.counts[place] += 1
                 stale[node] = stale[other] = None
 
-    def write_inners(self) -> None:
+    def write(self) -> None:
+        """Whatever has changed and is not written yet."""
+        for leaf in self._changed:
+            if leaf.changes:
+                self._write_changes(leaf)
+        self._changed.clear()
         put = self._put
         prefix = self._counts
         for node in self._stale:
@@ -184,6 +200,7 @@ class NodeStore:
             self._stale.pop(node, None)
             self._reshaped.pop(node, None)
             return
+        node.changes = []
         prefix = self._slots + node.id
         for slot in PLACES[: max(node.spent, node.used)]:
             self._delete(prefix + slot)
