@@ -10,7 +10,6 @@ Chosen for few bytes in the log: see docs/decisions/0032-sorted-sets.md.
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from elastickv.redis_api.values.tree_nodes import (
     came,
     moved,
     separator,
-    typecode,
     weight,
     went,
 )
@@ -184,7 +182,7 @@ class CountedTree(TreeReading):
             node = Inner(self._store.new_id(), level)
             node.children = list(children[start : start + most])
             node.separators = seps[start : start + most - 1]
-            node.counts = array(typecode(level), counts[start : start + most])
+            node.counts = counts[start : start + most]
             self._store.reshape(node)
             nodes.append((node, seps[start - 1] if start else b""))
         return nodes
@@ -249,7 +247,7 @@ class CountedTree(TreeReading):
             root = Inner(self._store.new_id(), level)
             root.children = [child, other] if after else [other, child]
             root.separators = [boundary]
-            root.counts = array(typecode(level), [weight(one) for one in root.children])
+            root.counts = [weight(one) for one in root.children]
             self._root = root
             self._store.reshape(root)
             return

@@ -85,13 +85,13 @@ class Inner:
     """1 above leaves."""
     children: list[Node] = field(default_factory=list)
     separators: list[bytes] = field(default_factory=list)
-    counts: array[int] = field(default_factory=lambda: array("I"))
+    counts: list[int] = field(default_factory=list)
 
 
 Node = Leaf | Inner
 
 
-def typecode(level: int) -> str:
+def _typecode(level: int) -> str:
     """Of the counts. A leaf has at most 255 entries, a node above leaves at most 256 children."""
     return "B" if level == 1 else "H" if level == 2 else "I"
 
@@ -138,18 +138,20 @@ def read_inner(node: Inner, raw: bytes, counts: bytes) -> None:
     ids = [raw[at : at + ID_BYTES] for at in range(start, end, ID_BYTES)]
     node.children = [Leaf(id) for id in ids] if node.level == 1 else [Inner(id, node.level - 1) for id in ids]
     node.separators = _texts(raw, end, width, count - 1)
-    node.counts = array(typecode(node.level), counts)
+    packed = array(_typecode(node.level), counts)
     if sys.byteorder == "big":
-        node.counts.byteswap()
+        packed.byteswap()
+    node.counts = packed.tolist()
 
 
 def counts_record(node: Inner) -> bytes:
     """Little-endian."""
+    if node.level == 1:
+        return bytes(node.counts)
+    packed = array(_typecode(node.level), node.counts)
     if sys.byteorder == "big":
-        swapped = node.counts[:]
-        swapped.byteswap()
-        return swapped.tobytes()
-    return node.counts.tobytes()
+        packed.byteswap()
+    return packed.tobytes()
 
 
 def came(entry: bytes) -> bytes:

@@ -171,10 +171,15 @@ class NodeStore:
         """As `add_to_counts`, for an entry that left the one child and came to the other."""
         stale = self._stale
         for node, at, other, place in steps:
-            if node is not other or at != place:
-                node.counts[at] -= 1
+            counts = node.counts
+            if node is not other:
+                counts[at] -= 1
                 other.counts[place] += 1
                 stale[node] = stale[other] = None
+            elif at != place:
+                counts[at] -= 1
+                counts[place] += 1
+                stale[node] = None
 
     def write(self) -> None:
         """Whatever has changed and is not written yet."""
