@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from elastickv.kv.keyspace import LONG_KEY
 from elastickv.redis_api.replies import CachedMap
 from elastickv.redis_api.values import members
 from elastickv.redis_api.values.collections import (
@@ -20,6 +21,8 @@ from elastickv.redis_api.values.collections import (
     EncodingLimits,
     elements,
     encoding_of,
+    member_key,
+    member_value,
     pack,
     packed_item,
     unpack,
@@ -167,10 +170,12 @@ class SplitHash(SplitMembers):
     def update(self, pairs: Sequence[bytes]) -> int:
         view, prefix = self._db.view, self._prefix
         added = 0
-        for at in range(0, len(pairs), 2):
-            if members.get(view, prefix, pairs[at]) is None:
+        rest = iter(pairs)
+        for field, value in zip(rest, rest, strict=True):
+            physical = member_key(prefix, field)
+            if view.get(physical) is None:
                 added += 1
-            members.put(view, prefix, pairs[at], pairs[at + 1])
+            view.put(physical, member_value(field, value) if len(field) > LONG_KEY else value)
         encoding = self.encoding
         if encoding == LISTPACK:
             encoding = _encoding(self._db.databases.limits, pairs, self._count + added)

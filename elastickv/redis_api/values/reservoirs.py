@@ -60,12 +60,14 @@ class Reservoirs:
     def clear(self) -> None:
         self._by_prefix.clear()
 
-    def pop(self, view: View, prefix: bytes, count: int, rng: random.Random) -> bytes:
-        """Remove one of the set's `count` (at least one) members, each with the same chance."""
+    def pop(self, view: View, prefix: bytes, count: int, times: int, rng: random.Random) -> list[bytes]:
+        """Remove so many of the set's `count` members one after the other, each time each with the same chance."""
+        get, delete = view.get, view.delete
         reservoir = self._by_prefix.get(prefix)
-        while True:
+        popped: list[bytes] = []
+        while len(popped) < times:
             if reservoir is None or not reservoir.waiting:
-                reservoir = self._fill(view, prefix, count, rng)
+                reservoir = self._fill(view, prefix, count - len(popped), rng)
             waiting = reservoir.waiting
             if reservoir.whole:
                 at = int(rng.random() * len(waiting))
@@ -77,9 +79,10 @@ class Reservoirs:
             else:
                 member = waiting.pop()
             physical = member_key(prefix, member)
-            if view.get(physical) is not None:
-                view.delete(physical)
-                return member
+            if get(physical) is not None:
+                delete(physical)
+                popped.append(member)
+        return popped
 
     def came(self, prefix: bytes, member: bytes) -> None:
         """A member that was not in the set is in it now."""

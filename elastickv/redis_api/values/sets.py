@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, cast
 
+from elastickv.kv.keyspace import LONG_KEY
 from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.replies import CachedMembers
 from elastickv.redis_api.values import members
@@ -23,6 +24,8 @@ from elastickv.redis_api.values.collections import (
     EncodingLimits,
     elements,
     encoding_of,
+    member_key,
+    member_value,
     pack,
     packed_item,
     unpack,
@@ -168,6 +171,16 @@ class SplitSet(SplitMembers):
 
     def add(self, wanted: Sequence[bytes]) -> int:
         view, prefix = self._db.view, self._prefix
+        if len(wanted) == 1 and self.encoding == HASHTABLE:
+            # The usual case.
+            member = wanted[0]
+            physical = member_key(prefix, member)
+            if view.get(physical) is not None:
+                return 0
+            view.put(physical, member_value(member, b"") if len(member) > LONG_KEY else b"")
+            self._db.databases.reservoirs.came(prefix, member)
+            self._save(self._count + 1, HASHTABLE)
+            return 1
         distinct = wanted if len(wanted) == 1 else dict.fromkeys(wanted)
         new = [member for member in distinct if members.get(view, prefix, member) is None]
         encoding = self.encoding
@@ -209,15 +222,8 @@ class SplitSet(SplitMembers):
     def pop_many(self, times: int) -> list[bytes]:
         """Remove random members one after the other; there must be as many."""
         databases = self._db.databases
-        pop, view, prefix, count, rng = (
-            databases.reservoirs.pop,
-            self._db.view,
-            self._prefix,
-            self._count,
-            databases.rng,
-        )
-        popped = [pop(view, prefix, count - number, rng) for number in range(times)]
-        self._save(count - times, self.encoding)
+        popped = databases.reservoirs.pop(self._db.view, self._prefix, self._count, times, databases.rng)
+        self._save(self._count - times, self.encoding)
         return popped
 
     def draw_distinct(self, wanted: int) -> list[bytes]:
