@@ -8,6 +8,8 @@ deadlines that users see; it may jump, and nothing that concerns safety depends 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 
@@ -25,10 +27,9 @@ class SystemClock:
     """The clocks of the machine."""
 
     def __init__(self) -> None:
-        self._source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-    def monotonic(self) -> float:
-        return time.clock_gettime(self._source)
+        source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+        self.monotonic: Callable[[], float] = partial(time.clock_gettime, source)
+        """Not a method: each burst of reads looks at the clock, and this way it costs nothing but the call to C."""
 
     def wall_ms(self) -> int:
         return time.time_ns() // 1_000_000

@@ -21,6 +21,7 @@ requests may be repeated. Only if that does not show within the request timeout 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -35,6 +36,13 @@ GATHER_WRITES = 256
 """See `Executor.committed`."""
 
 
+class Lease(Protocol):
+    @property
+    def granted(self) -> float:
+        """No other leader can exist before this time (monotonic); -inf when that is not known."""
+        ...
+
+
 class Replicator(Protocol):
     """What the executor needs from the log. `runtime.group` fulfils it."""
 
@@ -46,8 +54,9 @@ class Replicator(Protocol):
         """A leadership transfer is going on: keep what is forming until it ends."""
         ...
 
-    def lease_holds(self) -> bool:
-        """No other leader can exist right now."""
+    @property
+    def lease(self) -> Lease:
+        """That of the present leadership; the executor asks for it when it begins to serve."""
         ...
 
     def begin_read(self, round: ReadRound) -> bool:
@@ -71,6 +80,12 @@ class ReadRound:
     def wait(self, waiter: Waiter) -> None:
         if not self.waiters or self.waiters[-1] is not waiter:
             self.waiters.append(waiter)
+
+
+class _NoLease:
+    """Of who has never led."""
+
+    granted = -math.inf
 
 
 @dataclass(slots=True)
@@ -115,6 +130,8 @@ class Executor:
         """Why writes are refused at the moment (disk full); reads go on."""
         self._replicator = replicator
         self._clock = clock
+        self._monotonic = clock.monotonic
+        self._lease: Lease = _NoLease()
         self._schedule = schedule
         self._later = later
         self._timeout = request_timeout
@@ -142,7 +159,7 @@ class Executor:
         if batch is None:
             batch = view.pinned
             if batch is None:
-                if self._replicator.lease_holds():
+                if self._monotonic() < self._lease.granted:
                     self.lease_reads += 1
                     return None
                 return self._join_round()
@@ -151,7 +168,7 @@ class Executor:
             pinned = view.pinned
             if pinned is not None and pinned.sequence > batch.sequence:
                 batch = pinned
-            if not self._replicator.lease_holds():
+            if self._monotonic() >= self._lease.granted:
                 batch = view.forming
                 batch.must_log = True
         if batch is view.forming:
@@ -313,6 +330,7 @@ class Executor:
     def begin(self, term: int) -> None:
         """This node leads in `term` and has applied its own no-op: everything committed before is in the view."""
         self._term = term
+        self._lease = self._replicator.lease
         self.serving = True
         self._fresh_batch()
         for hook in self.on_serving:

@@ -13,7 +13,6 @@ may have answered just before it crashed.
 
 from __future__ import annotations
 
-import math
 import random
 from collections import deque
 from dataclasses import replace
@@ -172,8 +171,8 @@ class Core:
 
     @property
     def lease_until(self) -> float:
-        """-inf without a lease. Before the no-op is committed, our commit index may be older than a former leader's."""
-        return self.lease.until if self.leader_ready else -math.inf
+        """-inf without a lease."""
+        return self.lease.granted
 
     @property
     def hard_state(self) -> HardState:

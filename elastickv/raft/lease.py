@@ -8,6 +8,9 @@ answers echo it, and a round remembers when it was first sent.
 The time of a round is the `now` that was last handed to the core. It may be old, never new: an old one ends the lease
 too early, which is safe. Only clock *rates* matter, clocks are never compared between nodes.
 
+It is *granted* only once the leader has committed an entry of its own term (`open`): before that, its commit index may be
+older than what a former leader has answered with.
+
 What makes it safe lies in other rooms: `voter` (who refuses votes, also after a restart), `core` (a leader that steps
 down drops the lease), `leader` (after TIMEOUT_NOW there is no lease for the rest of the term, since the target's votes
 go past the refusals).
@@ -24,7 +27,7 @@ the safe side."""
 
 
 class Lease:
-    __slots__ = ("_confirmed", "_open", "_seconds", "_stamped_at", "_until", "_void", "round")
+    __slots__ = ("_confirmed", "_open", "_ready", "_seconds", "_stamped_at", "_until", "_void", "granted", "round")
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -39,7 +42,16 @@ class Lease:
         self._stamped_at = math.nan
         self._until = -math.inf
         self._void = False
+        self._ready = False
+        self.granted = -math.inf
+        """`until`, as soon as reads may rest on it. A plain attribute, for every burst of reads looks at it."""
         self._open.clear()
+
+    def open(self) -> None:
+        """The leader's no-op is committed."""
+        if not self._ready:
+            self._ready = True
+            self.granted = self.until
 
     def stamp(self, now: float) -> int:
         """The round for a message that is sent now. A new one begins when time has moved on."""
@@ -62,10 +74,13 @@ class Lease:
         opened = self._open
         while opened and opened[0][0] <= round:
             self._until = max(self._until, opened.popleft()[1] + self._seconds)
+        if self._ready:
+            self.granted = self.until
 
     def void(self) -> None:
         """No lease for the rest of this term."""
         self._void = True
+        self.granted = -math.inf
 
     @property
     def until(self) -> float:

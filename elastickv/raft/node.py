@@ -22,6 +22,7 @@ from collections import deque
 from elastickv.raft import candidate, follower, leader, membership, replication
 from elastickv.raft.config import RaftConfig
 from elastickv.raft.core import Core
+from elastickv.raft.lease import Lease
 from elastickv.raft.proposal import DropReason, ProposalDropped
 from elastickv.raft.ready import Ready
 from elastickv.raft.status import PeerProgress, Status, status_of
@@ -271,6 +272,11 @@ class RawNode:
     def leader_ready(self) -> bool:
         """This node leads and its no-op is committed."""
         return self._core.leader_ready
+
+    @property
+    def lease(self) -> Lease:
+        """For looking at `granted` only; the same object as long as this node lives."""
+        return self._core.lease
 
     @property
     def lease_until(self) -> float:

@@ -119,6 +119,7 @@ def maybe_commit(core: Core) -> bool:
         return False
     core.forget_uncommitted(core.log.committed)
     if core.leader_ready:
+        core.lease.open()
         core.reads.release_deferred(core.log.committed)
     return True
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from elastickv.clock import Clock
 from elastickv.errors import Fault, KvError
-from elastickv.kv.executor import Executor, ReadRound
+from elastickv.kv.executor import Executor, Lease, ReadRound
 from elastickv.kv.hybrid_clock import HybridClock
 from elastickv.kv.state_machine import StateMachine
 from elastickv.kv.view import Batch, View
@@ -510,8 +510,9 @@ class Group:
     def proposals_paused(self) -> bool:
         return bool(self.node.transferring)
 
-    def lease_holds(self) -> bool:
-        return self.clock.monotonic() < self.node.lease_until
+    @property
+    def lease(self) -> Lease:
+        return self.node.lease
 
     def begin_read(self, round: ReadRound) -> bool:
         return self.rounds.start(round)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -22,12 +23,18 @@ class Flushed:
         return iter(())
 
 
+class Granted:
+    """A lease for ever, until the test takes it away."""
+
+    granted = math.inf
+
+
 class Log:
     """A replicator whose every answer the test decides."""
 
     def __init__(self) -> None:
         self.entries: list[bytes] = []
-        self.lease = True
+        self.lease = Granted()
         self.paused = False
         self.fault: KvError | None = None
         self.rounds: list[ReadRound] = []
@@ -40,9 +47,6 @@ class Log:
 
     def proposals_paused(self) -> bool:
         return self.paused
-
-    def lease_holds(self) -> bool:
-        return self.lease
 
     def begin_read(self, round: ReadRound) -> bool:
         self.rounds.append(round)
@@ -257,7 +261,7 @@ def test_a_read_of_an_unconfirmed_write_waits_for_it(bench: Bench) -> None:
 
 
 def test_without_a_lease_reads_share_one_round(bench: Bench) -> None:
-    bench.log.lease = False
+    bench.log.lease.granted = -math.inf
     readers = [bench.read(), bench.read(b"other")]
     bench.end_turn()
     assert len(bench.log.rounds) == 1
@@ -269,7 +273,7 @@ def test_without_a_lease_a_read_of_a_flying_write_waits_for_an_entry_of_its_own(
     """The commit of an older entry does not prove that nothing newer was written elsewhere in the meantime."""
     bench.write(b"k")
     bench.end_turn()
-    bench.log.lease = False
+    bench.log.lease.granted = -math.inf
     reader = bench.read(b"k")
     bench.commit(1)
     assert reader.told == []
@@ -380,7 +384,7 @@ def test_a_full_disk_refuses_writes_and_lets_reads_through(bench: Bench) -> None
 
 
 def test_losing_the_lead_fails_the_waiting_reads(bench: Bench) -> None:
-    bench.log.lease = False
+    bench.log.lease.granted = -math.inf
     reader = bench.read()
     bench.executor.end()
     assert reader.told == ["NOT_LEADER"]

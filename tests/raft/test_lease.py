@@ -71,3 +71,32 @@ def test_the_lease_never_reaches_past_the_sending_of_its_round(steps: list[tuple
         confirmed = max(confirmed, min(echo, lease.round))
         if confirmed:
             assert lease.until == first_sent[confirmed] + 1.0
+
+
+def test_nothing_is_granted_before_the_no_op_is_committed() -> None:
+    lease = Lease(1.0)
+    lease.stamp(5.0)
+    lease.confirm(1)
+    assert lease.granted == -math.inf
+    lease.open()
+    assert lease.granted == 6.0
+    lease.stamp(6.0)
+    lease.confirm(2)
+    assert lease.granted == 7.0
+    lease.reset()
+    lease.stamp(8.0)
+    lease.confirm(1)
+    assert (lease.until, lease.granted) == (9.0, -math.inf)
+
+
+def test_nothing_is_granted_once_it_is_void() -> None:
+    lease = Lease(1.0)
+    lease.open()
+    lease.stamp(5.0)
+    lease.confirm(1)
+    lease.void()
+    assert lease.granted == -math.inf
+    lease.stamp(6.0)
+    lease.confirm(2)
+    lease.open()
+    assert lease.granted == -math.inf
