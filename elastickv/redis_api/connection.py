@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 TURN_NS: Final = 4_000_000
 """How long one client's commands may run before the others get their turn."""
 TURN_COMMANDS: Final = 1000
+ONLY_BYTES: Final = 512
+"""A longer chunk is not looked at as if it were one short command."""
 MAX_BACKLOG: Final = 1024
 """Commands that may wait before the socket is no longer read."""
 MAX_OUTBOX: Final = 64
@@ -71,12 +73,14 @@ class Connection(Outgoing, asyncio.Protocol):
     def __init__(self, hub: Hub) -> None:
         super().__init__(hub, Session(hub.state, hub.clients, self, hub.router.execute))
         self._store = hub.state.store
+        self._settle = hub.state.store.settle
         self._plain = hub.router.plain
         self._blocking = hub.blocking
         self._ready = hub.blocking.ready
         self._served = hub.blocking.served
         self._parser = Parser(hub.state.max_bulk_bytes)
         self._feed = self._parser.feed
+        self._only = self._parser.only
         self.forwarder = Forwarder(self)
         self._announcements = Announcements(hub.state, self._origin)
         self._task: asyncio.Task[None] | None = None
@@ -146,9 +150,19 @@ class Connection(Outgoing, asyncio.Protocol):
         return bool(self.backlog or self.outbox or self.session.blocked or self.forwarder.unanswered)
 
     def data_received(self, data: bytes) -> None:
-        self._stats.bytes_in += len(data)
+        size = len(data)
+        self._stats.bytes_in += size
+        straight = self._straight and self._store.serving and not self._state.paused_until
+        if straight and size <= ONLY_BYTES:
+            argv = self._only(data)
+            if argv is not None:
+                if not self._run_only(argv):
+                    self.backlog.append(argv)
+                    self._straight = False
+                    self.advance()
+                return
         commands = self._feed(data)
-        if self._straight and commands and self._store.serving and not self._state.paused_until:
+        if straight and commands:
             # The usual case: everything runs now.
             done = self._run_plain(commands)
             if done != len(commands):
@@ -228,6 +242,44 @@ class Connection(Outgoing, asyncio.Protocol):
 
     # execution on this node
 
+    def _run_only(self, argv: Words) -> bool:
+        """The hot loop for a burst of one, without the loop: what an unpipelined GET costs; whether it was run.
+
+        It is half of all that this door does for such a client (see docs/decisions/0038), so it says again what
+        `_run_plain` says in a way that also fits many.
+        """
+        route = self._plain.get(argv[0])
+        if route is None:
+            return False
+        arity = route.arity
+        if arity != len(argv) and (arity > 0 or len(argv) < -arity):
+            return False
+        state = self._state
+        call = self._call
+        call.argv = argv
+        call.view.now_ms = state.clock.wall_ms()
+        database = call.db.number
+        self.last_active_at = before = perf_counter_ns()
+        try:
+            reply = route.handler(call)
+            if type(reply) is bytes:
+                part = b"$%d\r\n%b\r\n" % (len(reply), reply)
+            else:
+                part = encode(reply, call.protocol)
+        except TooMany:
+            return False  # it begins anew in `_run_rest`
+        except Exception as error:
+            part = encode(failure(state, self.session, route, argv, error))
+        spent = perf_counter_ns() - before
+        route.ns += spent
+        route.buckets[spent.bit_length()] += 1
+        if spent >= state.slow_ns:
+            state.slow_command(route.name, argv, spent, self.session.address, self.session.name)
+        if self._ready:
+            self._blocking.serve()
+        self._conclude([part], [argv], database)
+        return True
+
     def _run_plain(self, commands: list[Words]) -> int:
         """The hot loop: run ordinary commands from the start of the list; how many were run.
 
@@ -235,7 +287,6 @@ class Connection(Outgoing, asyncio.Protocol):
         that are not needed: this is what a request costs.
         """
         state = self._state
-        store = self._store
         call = self._call
         route_of = self._plain.get
         encoder_of = encoders(call.protocol)
@@ -293,17 +344,21 @@ class Connection(Outgoing, asyncio.Protocol):
                 break
         if route is None or not parts:
             return 0
-        self.last_command = commands[len(parts) - 1]
-        if state.monitors:
-            feed(self.session, self.hub.router, commands[: len(parts)])
-        ticket = store.settle()
         done = len(parts)
+        self._conclude(parts, commands if done == len(commands) else commands[:done], database)
+        return done
+
+    def _conclude(self, parts: list[bytes], commands: list[Words], database: int) -> None:
+        """Close a burst that was run: its replies go out, or wait for what they rest on."""
+        state = self._state
+        self.last_command = commands[-1]
+        if state.monitors:
+            feed(self.session, self.hub.router, commands)
+        ticket = self._settle()
         if ticket is None and not self.outbox:
             self._write(parts)
         else:
-            self.outbox.append(
-                Burst(ticket, parts, commands if done == len(commands) else commands[:done], database, True)
-            )
+            self.outbox.append(Burst(ticket, parts, commands, database, True))
             if ticket is not None:
                 ticket.wait(self)
                 if len(self.outbox) > MAX_OUTBOX:
@@ -313,7 +368,6 @@ class Connection(Outgoing, asyncio.Protocol):
         if state.outgoing:
             # Last: who publishes to himself gets his reply first.
             self._announcements.after(ticket)
-        return done
 
     def advance(self) -> None:
         """Go on with the backlog, as far as that is possible now."""

@@ -1,7 +1,9 @@
 """Requests on the wire: bytes in, lists of words out. No I/O.
 
-Two ways through the same grammar:
+Three ways through the same grammar:
 
+- The *only* way: clients that do not pipeline send one short command at a time, which is what most chunks are. Two or
+  three words are compared without a loop, 0.35 µs where the fast way takes 0.75.
 - The *fast way* splits a chunk at every CRLF, once, and walks the pieces. A command is accepted only when each length
   header says exactly what the piece after it has, so values that contain CRLF cannot fool it. Nearly all traffic is
   whole commands with short words, and goes this way at 0.2 to 0.4 µs a command.
@@ -70,6 +72,37 @@ class Parser:
     def idle(self) -> bool:
         """Nothing is held: the input so far was whole commands."""
         return not (self.rest or self.missing)
+
+    def only(self, data: bytes) -> Words | None:
+        """The command, when `data` is exactly one of two or three short words and nothing is held; else None, and
+        `feed` is to have it."""
+        if self.rest or self.missing or self.limited or self.error is not None:
+            return None
+        pieces = data.split(b"\r\n")
+        count = len(pieces)
+        try:
+            if count == 6:
+                head, first_head, first, second_head, second, tail = pieces
+                if (
+                    head == b"*2"
+                    and _HEADERS[len(first)] == first_head
+                    and _HEADERS[len(second)] == second_head
+                    and not tail
+                ):
+                    return [first, second]
+            elif count == 8:
+                head, first_head, first, second_head, second, third_head, third, tail = pieces
+                if (
+                    head == b"*3"
+                    and _HEADERS[len(first)] == first_head
+                    and _HEADERS[len(second)] == second_head
+                    and _HEADERS[len(third)] == third_head
+                    and not tail
+                ):
+                    return [first, second, third]
+        except IndexError:
+            pass  # a word longer than the table
+        return None
 
     def feed(self, data: bytes) -> list[Words]:
         """The commands that `data` completes. While `limited` at most one: call again with b"" until none comes."""
