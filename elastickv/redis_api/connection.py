@@ -31,7 +31,7 @@ from elastickv.redis_api.alike import run_alike
 from elastickv.redis_api.announcements import Announcements
 from elastickv.redis_api.blocking import Blocked
 from elastickv.redis_api.commands.transactions import run_queue
-from elastickv.redis_api.dispatch import failure
+from elastickv.redis_api.dispatch import Route, failure
 from elastickv.redis_api.errors import MAX_CLIENTS, UNBLOCKED, RedisError, from_fault
 from elastickv.redis_api.forwarding import UNBLOCK, Forwarder
 from elastickv.redis_api.hub import Hub
@@ -290,7 +290,6 @@ class Connection(Outgoing, asyncio.Protocol):
         call = self._call
         route_of = self._plain.get
         encoder_of = encoders(call.protocol)
-        slow_ns = state.slow_ns
         database = call.db.number
         parts: list[bytes] = []
         append = parts.append
@@ -301,6 +300,10 @@ class Connection(Outgoing, asyncio.Protocol):
         self.last_active_at = before
         turn_end = before + TURN_NS
         route = None
+        # Commands of one name and length in a row, as a pipeline has them, share the look-up and are counted together.
+        name, length = b"", 0
+        ends: list[int] = []
+        ended = ends.append
         rest = commands
         if len(commands) > 1 and commands[0] == commands[1]:
             route = route_of(commands[0][0])
@@ -311,16 +314,24 @@ class Connection(Outgoing, asyncio.Protocol):
                 if ready:
                     self._blocking.serve()
         for argv in rest:
-            found = route_of(argv[0])
-            if found is None:
-                break
-            arity = found.arity
-            if arity != len(argv) and (arity > 0 or len(argv) < -arity):
-                break
-            route = found
+            if argv[0] != name or len(argv) != length:
+                found = route_of(argv[0])
+                if found is None:
+                    break
+                length = len(argv)
+                arity = found.arity
+                if arity != length and (arity > 0 or length < -arity):
+                    break
+                if ends:
+                    self._count(route, before, ends, commands, len(parts))
+                    before = ends[-1]
+                    ends.clear()
+                route = found
+                handler = found.handler
+                name = argv[0]
             call.argv = argv
             try:
-                reply = route.handler(call)
+                reply = handler(call)
                 if type(reply) is bytes:
                     append(b"$%d\r\n%b\r\n" % (len(reply), reply))
                 else:
@@ -330,23 +341,34 @@ class Connection(Outgoing, asyncio.Protocol):
             except Exception as error:
                 append(encode(failure(state, self.session, route, argv, error)))
             after = clock()
-            spent = after - before
-            route.ns += spent
-            route.buckets[spent.bit_length()] += 1
-            before = after
-            if spent >= slow_ns:
-                session = self.session
-                state.slow_command(route.name, argv, spent, session.address, session.name)
+            ended(after)
             if ready:
+                self._count(route, before, ends, commands, len(parts))
+                ends.clear()
                 self._blocking.serve()
                 before = clock()
             if after > turn_end:
                 break
-        if route is None or not parts:
+        if not parts:
             return 0
+        if ends:
+            self._count(route, before, ends, commands, len(parts))
         done = len(parts)
         self._conclude(parts, commands if done == len(commands) else commands[:done], database)
         return done
+
+    def _count(self, route: Route | None, began: int, ends: list[int], commands: list[Words], done: int) -> None:
+        """Figures of commands that ran one after the other: the last ones of `commands[:done]`, which were over at
+        `ends`."""
+        assert route is not None
+        route.add_row(began, ends)
+        slow_ns = self._state.slow_ns
+        if ends[-1] - began >= slow_ns:
+            session = self.session
+            for argv, end in zip(commands[done - len(ends) : done], ends, strict=True):
+                if end - began >= slow_ns:
+                    self._state.slow_command(route.name, argv, end - began, session.address, session.name)
+                began = end
 
     def _conclude(self, parts: list[bytes], commands: list[Words], database: int) -> None:
         """Close a burst that was run: its replies go out, or wait for what they rest on."""

@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import islice
 
+QUICK_NS = 50_000
+"""Calls in a row that together took less are not told apart."""
 _BUCKETS = 48
 """Powers of two of nanoseconds: up to 2^47 ns, 39 hours."""
 _SLOW_WORDS = 32
@@ -40,6 +42,22 @@ class CommandStats:
     def add(self, nanoseconds: int) -> None:
         self.ns += nanoseconds
         self.buckets[min(nanoseconds.bit_length(), _BUCKETS - 1)] += 1
+
+    def add_row(self, began: int, ends: list[int]) -> None:
+        """Calls one right after the other; `ends` says when each was over.
+
+        Where all were quick they count as equal, which spares the hot loop 0.15 µs a call: nobody wants to tell 1 from
+        2 µs. As soon as one of them may have been slow, each counts as what it took.
+        """
+        spent = ends[-1] - began
+        count = len(ends)
+        self.ns += spent
+        if spent < QUICK_NS:
+            self.buckets[(spent // count).bit_length()] += count
+        else:
+            for end in ends:
+                self.buckets[(end - began).bit_length()] += 1
+                began = end
 
     def clear(self) -> None:
         self.ns = self.failed = self.rejected = 0
