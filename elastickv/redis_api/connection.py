@@ -137,6 +137,7 @@ class Connection(Outgoing, asyncio.Protocol):
             session.peer.close()
         self.backlog.clear()
         self.outbox.clear()
+        self._unsent.clear()
         self.forwarder.close()
         if self._task is not None:
             self._task.cancel()
@@ -144,6 +145,7 @@ class Connection(Outgoing, asyncio.Protocol):
     def eof_received(self) -> bool:
         """Answer what was asked before the client closed its side; but nobody waits for keys who will not know."""
         self._ended = True
+        self.send_unsent()
         if type(self.session.blocked) is Blocked or self.forwarder.waits_for_keys:
             self.abort()
             return False
@@ -378,7 +380,7 @@ class Connection(Outgoing, asyncio.Protocol):
             feed(self.session, self.hub.router, commands)
         ticket = self._settle()
         if ticket is None and not self.outbox:
-            self._write(parts)
+            self._write(parts, later=True)
         else:
             self.outbox.append(Burst(ticket, parts, commands, database, True))
             if ticket is not None:
@@ -611,10 +613,9 @@ class Connection(Outgoing, asyncio.Protocol):
                 size += len(left[0])
                 piece.append(left.popleft())
             self._stats.bytes_out += size
-            if self._transport is not None:
-                self._transport.write(b"".join(piece))
-                if self._state.output_limited:
-                    self.check_output()
+            self._send(b"".join(piece))
+            if self._state.output_limited:
+                self.check_output()
             await asyncio.sleep(0)
         self._mid_reply = False
         self.write_pushes()

@@ -8,6 +8,7 @@ own. One whose blocking command waits at the leader is `resting`: it is looked a
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Final, Protocol
 
 from elastickv.errors import KvError
@@ -17,6 +18,10 @@ from elastickv.redis_api.peers import Peers
 from elastickv.redis_api.session import Clients
 from elastickv.redis_api.state import ServerState
 
+log = logging.getLogger(__name__)
+
+GATHER_NS: Final = 250_000
+"""How long replies wait for others of the same turn."""
 SWEEP_SECONDS: Final = 0.05
 REST_SECONDS: Final = 1.0
 
@@ -31,6 +36,12 @@ class Pushing(Protocol):
     def write_pushes(self) -> None: ...
 
 
+class Sending(Protocol):
+    def send_unsent(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
 class Hub:
     def __init__(self, state: ServerState, router: Router) -> None:
         self.state = state
@@ -42,11 +53,39 @@ class Hub:
         self.waiting: set[Waiting] = set()
         self.resting: set[Waiting] = set()
         self._pushing: list[Pushing] = []
+        self._sending: list[Sending] = []
+        self._sending_since = 0
         self.closing = False
         """The node is stopping: no new connections."""
         self._timer: asyncio.TimerHandle | None = None
         self._rest_timer: asyncio.TimerHandle | None = None
         self._leader_task: asyncio.Task[None] | None = None
+
+    def send_later(self, who: Sending, now: int) -> None:
+        """`who` has replies to send (`now` in perf_counter_ns): they go out with those to others at the end of the turn.
+
+        A reply that is sent as soon as it is known wakes its client, which is asleep again when the next one is known.
+        Sent in a row they find the clients awake: 9.7 instead of 10.7 µs of this node's CPU for a GET, and less of the
+        clients' (docs/decisions/0038). No reply waits long for those of slow commands.
+        """
+        sending = self._sending
+        if not sending:
+            self.loop.call_soon(self.send_all)
+            self._sending_since = now
+        elif now - self._sending_since > GATHER_NS:
+            self.send_all()
+            self._sending_since = now
+        self._sending.append(who)
+
+    def send_all(self) -> None:
+        """What `send_later` was called for."""
+        sending, self._sending = self._sending, []
+        for who in sending:
+            try:
+                who.send_unsent()
+            except Exception:
+                log.exception("replies could not be sent")
+                who.abort()
 
     def push_later(self, who: Pushing) -> None:
         """`who` has pushes to write: they go out at the end of this turn of the loop, together."""

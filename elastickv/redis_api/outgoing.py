@@ -1,7 +1,9 @@
 """What goes out to one client: replies in the order of their commands, pushes between them, and what is too much.
 
-Replies that wait for their commit stand in `outbox`, burst by burst, and go out together. Pushes are written at the end
-of the turn, and never into the middle of a reply: a long one of this node, or one of the leader that passes through.
+Replies that wait for their commit stand in `outbox`, burst by burst, and go out together. Replies that wait for nothing
+are sent at the end of the turn, together with those to other clients (`Hub.send_later`), and everything else at once,
+behind them. Pushes are written at the end of the turn, and never into the middle of a reply: a long one of this node, or
+one of the leader that passes through.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from elastickv.redis_api.errors import INTERNAL
 from elastickv.redis_api.hub import Hub
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
     from elastickv.redis_api.forwarding import Forwarder
 
 log = logging.getLogger(__name__)
+
+MAX_UNSENT: Final = 16
+"""Bursts of replies to one client that may wait for the end of the turn."""
+MAX_UNSENT_BYTES: Final = 64 * 1024
+"""A larger burst does not wait."""
 
 
 class Outgoing(ABC):
@@ -40,12 +47,16 @@ class Outgoing(ABC):
         """Commands that are not executed yet."""
         self.outbox: deque[Burst] = deque()
         """Replies that may not go out yet."""
+        self._unsent: list[bytes] = []
+        """Replies that are sent at the end of the turn."""
         self._behind_replies: list[bytes] = []
         """Pushes that wait until the leader has answered what it was sent before them."""
         self._pushes: list[bytes] = []
         """Not written yet: until the end of the turn, or until no reply is half-way through."""
         self._push_bytes = 0
         self._transport: asyncio.Transport | None = None
+        self.last_active_at = 0
+        """When the client's last commands began to be executed, perf_counter_ns."""
         self._closing = False
         self._straight = True
         """Nothing is in the way of commands that come now: `advance` looks after it."""
@@ -126,30 +137,52 @@ class Outgoing(ABC):
         if self._closing:
             return
         self._stats.bytes_out += len(data)
-        transport.write(data)
+        self._send(data)
         if transport.get_write_buffer_size() > self._state.push_hard_bytes:
             self._cut_off()
 
-    def _write(self, parts: list[bytes]) -> None:
+    def _write(self, parts: list[bytes], *, later: bool = False) -> None:
+        """Replies that may go out; `later`: at the end of the turn."""
         if self._pushes:
             self.write_pushes()
         data = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._stats.bytes_out += len(data)
-        transport = self._transport
-        if transport is not None:
-            if self._state.output_limited:
-                self.check_output(len(data))
-                if self._closing:
-                    return
-            transport.write(data)
+        size = len(data)
+        self._stats.bytes_out += size
+        if self._state.output_limited:
+            self.check_output(size)
+            if self._closing:
+                return
+        unsent = self._unsent
+        if not later or size > MAX_UNSENT_BYTES or len(unsent) >= MAX_UNSENT:
+            self._send(data)
+        else:
+            if not unsent:
+                self.hub.send_later(self, self.last_active_at)
+            unsent.append(data)
+
+    def _send(self, data: bytes) -> None:
+        """Hand bytes to the transport, behind all that came before."""
+        unsent = self._unsent
+        if unsent:
+            unsent.append(data)
+            data = b"".join(unsent)
+            unsent.clear()
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def send_unsent(self) -> None:
+        unsent = self._unsent
+        if unsent and self._transport is not None:
+            data = unsent[0] if len(unsent) == 1 else b"".join(unsent)
+            unsent.clear()
+            self._transport.write(data)
 
     def pass_through(self, data: bytes) -> None:
         """Replies of the leader, as they came. Pushes stay out of it: it may end in the middle of a reply."""
         self._stats.bytes_out += len(data)
-        if self._transport is not None:
-            self._transport.write(data)
-            if self._state.output_limited:
-                self.check_output()
+        self._send(data)
+        if self._state.output_limited:
+            self.check_output()
 
     def _flush(self) -> None:
         """Write what may go out."""
@@ -170,7 +203,7 @@ class Outgoing(ABC):
     def output_bytes(self) -> int:
         transport = self._transport
         waiting = sum(len(part) for burst in self.outbox for part in burst.parts)
-        waiting += self._push_bytes
+        waiting += self._push_bytes + sum(map(len, self._unsent))
         return waiting + (transport.get_write_buffer_size() if transport is not None else 0)
 
     def check_output(self, more: int = 0) -> None:
@@ -207,6 +240,7 @@ class Outgoing(ABC):
         self._closing = True
         self._straight = False
         self.stop_waiting()
+        self.send_unsent()
         if self._transport is not None:
             self._transport.close()
 
@@ -214,5 +248,6 @@ class Outgoing(ABC):
         self._closing = True
         self._straight = False
         self.stop_waiting()
+        self._unsent.clear()
         if self._transport is not None:
             self._transport.abort()

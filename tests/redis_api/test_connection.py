@@ -71,9 +71,13 @@ class Client:
         self.connection.connection_made(self.wire)
 
     def send(self, *commands: str | bytes) -> bytes:
-        """One burst; what is written at once is returned."""
+        """One burst; what is written in the same turn is returned."""
         words = [one.encode().split() if isinstance(one, str) else one.split() for one in commands]
-        self.connection.data_received(b"".join(map(encode_command, words)))
+        return self.receive(b"".join(map(encode_command, words)))
+
+    def receive(self, data: bytes) -> bytes:
+        self.connection.data_received(data)
+        self.connection.hub.send_all()
         return self.wire.take()
 
 
@@ -298,10 +302,10 @@ async def test_nothing_works_before_authentication(locked: Client) -> None:
 
 async def test_auth_opens_the_rest_of_the_same_burst(locked: Client) -> None:
     big = b"x" * 20_000
-    locked.connection.data_received(
+    replies = locked.receive(
         encode_command([b"AUTH", b"secret"]) + encode_command([b"ECHO", big]) + encode_command([b"PING"])
     )
-    assert locked.wire.take() == b"+OK\r\n" + encode(big) + b"+PONG\r\n"
+    assert replies == b"+OK\r\n" + encode(big) + b"+PONG\r\n"
 
 
 async def test_hello_can_authenticate(locked: Client) -> None:
@@ -415,8 +419,7 @@ def test_pipelines_in_any_cut(loop: asyncio.AbstractEventLoop, cuts: list[int], 
         door.store.hold = hold
         replies = b""
         for start, end in itertools.pairwise(places):
-            client.connection.data_received(STREAM[start:end])
-            replies += client.wire.take()
+            replies += client.receive(STREAM[start:end])
         for _ in range(100):
             await asyncio.sleep(0)
             for ticket in door.store.tickets:

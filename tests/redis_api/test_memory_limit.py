@@ -23,8 +23,7 @@ class Client(Wired):
     def ask(self, *words: str | bytes) -> bytes:
         """One command; what is written at once."""
         argv = [word.encode() if isinstance(word, str) else word for word in words]
-        self.connection.data_received(request(argv))
-        return self.wire.take()
+        return self.receive(request(argv))
 
 
 async def later(client: Client) -> bytes:
