@@ -48,6 +48,44 @@ def test_cut_anywhere(expected: list[Words], cuts: list[int]) -> None:
     assert parse([data]) == (expected, None)
 
 
+@given(
+    st.one_of(
+        commands.map(lambda some: b"".join(map(encode_command, some))),
+        st.lists(
+            st.sampled_from([b"*2", b"*3", b"*1", b"$3", b"$0", b"$1", b"GET", b"k", b"", b"\r\n", b"\r", b"$", b"*4"]),
+            max_size=9,
+        ).map(b"\r\n".join),
+    )
+)
+@settings(max_examples=500, deadline=None)
+def test_the_only_way_finds_what_the_others_find_or_nothing(data: bytes) -> None:
+    argv = Parser().only(data)
+    assert argv is None or parse([data]) == ([argv], None)
+
+
+@pytest.mark.parametrize("argv", [[b"GET", b"key"], [b"SET", b"key", b"x" * 2000], [b"get", b""]])
+def test_the_only_way_takes_one_short_command(argv: Words) -> None:
+    data = encode_command(argv)
+    assert Parser().only(data) == argv
+    assert Parser().only(data[:-1]) is None
+    assert Parser().only(data + data) is None
+    assert Parser().only(data + b"*") is None
+
+
+def test_the_only_way_is_closed_while_something_is_held() -> None:
+    data = encode_command([b"GET", b"key"])
+    for held in (b"*", b"*2\r\n$3\r\nGET\r\n", b"*1\r\n$100\r\nab"):
+        parser = Parser()
+        assert parser.feed(held) == []
+        assert parser.only(data) is None
+    parser = Parser()
+    parser.limited = True
+    assert parser.only(data) is None
+    parser = Parser()
+    parser.feed(b"*1\r\n+x\r\n")
+    assert parser.only(data) is None
+
+
 @given(commands)
 @settings(max_examples=60, deadline=None)
 def test_byte_by_byte_and_one_at_a_time(expected: list[Words]) -> None:
