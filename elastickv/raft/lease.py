@@ -8,8 +8,8 @@ answers echo it, and a round remembers when it was first sent.
 The time of a round is the `now` that was last handed to the core. It may be old, never new: an old one ends the lease
 too early, which is safe. Only clock *rates* matter, clocks are never compared between nodes.
 
-It is *granted* only once the leader has committed an entry of its own term (`open`): before that, its commit index may be
-older than what a former leader has answered with.
+It is *granted* only once the leader has committed an entry of its own term (`open`): before that, its commit index may
+be older than what a former leader has answered with.
 
 What makes it safe lies in other rooms: `voter` (who refuses votes, also after a restart), `core` (a leader that steps
 down drops the lease), `leader` (after TIMEOUT_NOW there is no lease for the rest of the term, since the target's votes

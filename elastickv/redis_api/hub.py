@@ -62,7 +62,7 @@ class Hub:
         self._leader_task: asyncio.Task[None] | None = None
 
     def send_later(self, who: Sending, now: int) -> None:
-        """`who` has replies to send (`now` in perf_counter_ns): they go out with those to others at the end of the turn.
+        """`who` has replies to send (`now` in perf_counter_ns): they go out at the end of the turn, with all others.
 
         A reply that is sent as soon as it is known wakes its client, which is asleep again when the next one is known.
         Sent in a row they find the clients awake: 9.7 instead of 10.7 µs of this node's CPU for a GET, and less of the

@@ -1,9 +1,9 @@
 """What goes out to one client: replies in the order of their commands, pushes between them, and what is too much.
 
-Replies that wait for their commit stand in `outbox`, burst by burst, and go out together. Replies that wait for nothing
-are sent at the end of the turn, together with those to other clients (`Hub.send_later`), and everything else at once,
-behind them. Pushes are written at the end of the turn, and never into the middle of a reply: a long one of this node, or
-one of the leader that passes through.
+Replies that wait for their commit stand in `outbox`, burst by burst, and go out together. Replies that wait for
+nothing are sent at the end of the turn, together with those to other clients (`Hub.send_later`); whatever else is sent
+goes out at once, behind them. Pushes are written at the end of the turn, and never into the middle of a reply: a long
+one of this node, or one of the leader that passes through.
 """
 
 from __future__ import annotations

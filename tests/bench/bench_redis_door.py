@@ -25,6 +25,7 @@ from elastickv.app import Node
 from elastickv.config.load import load
 from elastickv.redis_api.connection import Connection
 from elastickv.redis_api.resp import encode_command
+from tests.kit.eventually import eventually
 from tests.kit.ports import free_port
 
 CONNECTIONS = 50
@@ -72,8 +73,7 @@ async def fill(connection: Connection) -> None:
     """Every key has a value, and all are flushed."""
     for start in range(0, KEYS, 100):
         connection.data_received(b"".join(encode_command([b"SET", key(n), VALUE]) for n in range(start, start + 100)))
-        while connection.outbox:
-            await asyncio.sleep(0.001)
+        await eventually(lambda: not connection.outbox, pause=0.001)
 
 
 async def measure(connections: list[Connection], pipeline: int) -> float:
@@ -102,8 +102,13 @@ async def measure(connections: list[Connection], pipeline: int) -> float:
 
 async def run(pipelines: list[int], directory: Path) -> None:
     doors = {f"{door}Address": f"127.0.0.1:{free_port()}" for door in ("redis", "dynamo", "metrics")}
-    texts = {"address": f"127.0.0.1:{free_port()}", "raftId": "n1", "raftDataDir": str(directory), "raftBootstrap": "true"}
-    node = Node(load({**texts, **doors}, {}), asyncio.get_running_loop())
+    own = {
+        "address": f"127.0.0.1:{free_port()}",
+        "raftDataDir": str(directory),
+        "raftId": "n1",
+        "raftBootstrap": "true",
+    }
+    node = Node(load({**own, **doors}, {}), asyncio.get_running_loop())
     await node.start()
     try:
         await node.store.wait_for_leader()

@@ -49,7 +49,7 @@ async def test_clients_are_answered_in_the_order_in_which_they_asked(door: Door)
     clients = [Client(door) for _ in range(5)]
     order: list[int] = []
     for number, one in enumerate(clients):
-        one.wire.write = lambda data, number=number: order.append(number)  # type: ignore[assignment, misc]
+        one.wire.write = lambda data, number=number: order.append(number)  # type: ignore[method-assign, misc]
     for number in (3, 1, 4, 0, 2):
         clients[number].connection.data_received(GET)
     await asyncio.sleep(0)
@@ -139,7 +139,7 @@ async def test_a_transport_that_fails_takes_no_other_client_along(door: Door, ca
     def fail(data: bytes) -> None:
         raise RuntimeError("planted")
 
-    first.wire.write = fail  # type: ignore[assignment, method-assign]
+    first.wire.write = fail  # type: ignore[method-assign]
     first.connection.data_received(GET)
     second.connection.data_received(GET)
     await asyncio.sleep(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ async def test_the_slow_log_names_each_command_of_a_burst(burst: int) -> None:
     client.send("CONFIG SET slowlog-log-slower-than 0")
     client.send("SLOWLOG RESET")
     client.send(*[f"GET k{number}" for number in range(burst)])
-    entries = decode(client.send("SLOWLOG GET -1"))
+    entries: Any = decode(client.send("SLOWLOG GET -1"))
     assert [entry[3] for entry in reversed(entries)][-burst:] == [[b"GET", b"k%d" % n] for n in range(burst)]
 
 
