@@ -57,10 +57,6 @@ class Route:
         """By "ok" or the exception's name."""
         self.durations = Durations()
 
-    def finished(self, outcome: str, started: float) -> None:
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        self.durations.observe(perf_counter() - started)
-
 
 class Exchange:
     """One request and what is known of its answer."""
@@ -79,6 +75,14 @@ class Exchange:
         """What the answer rests on; None: nothing any more."""
         self.waiting = False
         """There is no answer yet: the request is on its way to the leader."""
+
+    def finished(self) -> None:
+        """The answer goes out now."""
+        route = self.route
+        if route is not None:
+            outcomes = route.outcomes
+            outcomes[self.outcome] = outcomes.get(self.outcome, 0) + 1
+            route.durations.observe(perf_counter() - self.started)
 
 
 class Router:

@@ -83,8 +83,7 @@ class Door:
                 if error.fault is Fault.NOT_LEADER:
                     return misdirected()
                 refuse(exchange, error)
-        if exchange.route is not None:
-            exchange.route.finished(exchange.outcome, exchange.started)
+        exchange.finished()
         return exchange.answer
 
 

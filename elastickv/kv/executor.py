@@ -32,6 +32,8 @@ from elastickv.kv.effects import encode
 from elastickv.kv.view import Batch, View
 
 GATHER_SECONDS = 0.001
+GATHER_ROUNDS = 8
+GATHER_SHARE = 8
 GATHER_WRITES = 256
 """See `Executor.committed`."""
 
@@ -148,6 +150,8 @@ class Executor:
         self._sequence = 0
         self._expected = 0
         """Bursts that are waited for before the forming batch leaves (see `committed`)."""
+        self._few = 0
+        """So few of them are not waited for again."""
         self._gather_number = 0
 
     # bursts
@@ -277,25 +281,35 @@ class Executor:
     def committed(self, batch: Batch) -> None:
         """The batch is applied: its replies may go out, and the next one may travel."""
         # Clients that now get their replies are likely to send the next request at once, and one entry with all of them
-        # costs less than two: wait for as many bursts as were answered, but not longer than a moment. Not after an
-        # entry that was large already: then it is better that the next one travels while those are executed.
+        # costs less than two: wait for as many bursts as were answered, as long as some come each moment and more than
+        # an eighth is missing, but not for ever. Not after an entry that was large already: then it is better that the
+        # next one travels while those are executed.
         small = len(batch.puts) < GATHER_WRITES
-        self._expected = len(batch.waiters) if small else 0
+        answered = len(batch.waiters)
+        self._expected = answered if small else 0
+        self._few = answered // GATHER_SHARE
         self._gather_number += 1
-        number = self._gather_number
         for waiter in batch.waiters:
             waiter.release(batch)
         batch.waiters.clear()
         if small:
-            self._later(GATHER_SECONDS, lambda: self._gathered(number))
+            self._gather(self._gather_number, answered, GATHER_ROUNDS)
         elif self.view.forming:
             self.seal()
 
-    def _gathered(self, number: int) -> None:
-        if number == self._gather_number:
-            self._expected = 0
-            if self.view.forming:
-                self.seal()
+    def _gather(self, number: int, missing: int, rounds: int) -> None:
+        """Look in a moment whether some of the missing bursts have come."""
+        self._later(GATHER_SECONDS, lambda: self._gathered(number, missing, rounds - 1))
+
+    def _gathered(self, number: int, missing: int, rounds: int) -> None:
+        if number != self._gather_number:
+            return
+        if self._few < self._expected < missing and rounds:
+            self._gather(number, self._expected, rounds)
+            return
+        self._expected = 0
+        if self.view.forming:
+            self.seal()
 
     def entry_applied(self, index: int, term: int) -> None:
         """Some entry was applied at this index: the fate of an orphan logged there is known."""

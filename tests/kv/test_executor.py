@@ -10,7 +10,7 @@ import pytest
 from elastickv.clock import ManualClock
 from elastickv.errors import Fault, KvError
 from elastickv.kv.effects import decode
-from elastickv.kv.executor import GATHER_WRITES, Executor, ReadRound
+from elastickv.kv.executor import GATHER_ROUNDS, GATHER_WRITES, Executor, ReadRound
 from elastickv.kv.hybrid_clock import HybridClock
 from elastickv.kv.view import Batch, View
 
@@ -199,19 +199,48 @@ def test_the_next_entry_waits_for_the_clients_that_were_just_answered(bench: Ben
     assert len(decode(bench.log.entries[1]).puts) == 3
 
 
-def test_the_next_entry_does_not_wait_long(bench: Bench) -> None:
-    for number in range(3):
+def answered(bench: Bench, clients: int) -> None:
+    """An entry with a write of each client is committed just now."""
+    for number in range(clients):
         bench.write(b"k%d" % number)
     bench.end_turn()
     own = bench.executor.take_own(1, 3)
     assert own is not None
     bench.executor.committed(own[0])
-    bench.write(b"k")
+
+
+def come(bench: Bench, clients: int) -> None:
+    for _ in range(clients):
+        bench.write()
     bench.end_turn()
-    assert len(bench.log.entries) == 1
+
+
+def test_the_next_entry_does_not_wait_for_clients_that_do_not_come(bench: Bench) -> None:
+    answered(bench, 3)
+    come(bench, 1)
+    bench.pass_time()
+    assert len(bench.log.entries) == 1, "one has come, so the others may be near"
     bench.pass_time()
     assert len(bench.log.entries) == 2
     bench.pass_time()
+    assert len(bench.log.entries) == 2
+
+
+def test_the_next_entry_waits_as_long_as_many_come(bench: Bench) -> None:
+    answered(bench, 40)
+    for _ in range(6):
+        come(bench, 6)
+        assert len(bench.log.entries) == 1
+        bench.pass_time()
+    assert len(bench.log.entries) == 2, "four of forty are too few to wait for"
+
+
+def test_the_next_entry_does_not_wait_for_ever(bench: Bench) -> None:
+    answered(bench, 40)
+    for _ in range(GATHER_ROUNDS):
+        assert len(bench.log.entries) == 1
+        come(bench, 1)
+        bench.pass_time()
     assert len(bench.log.entries) == 2
 
 
