@@ -79,8 +79,9 @@ def in_process(size: int, batch: int) -> dict[str, tuple[float, float]]:
             for handler, argv in handlers:
                 calls.call.argv = argv
                 handler(calls.call)
-            spent += time.process_time() - began
             calls.databases.save_sizes()
+            calls.store.view.write_out()
+            spent += time.process_time() - began
             written += len(encode(calls.store.view.forming))
             calls.store.settle()
         figures[name] = (spent / count * 1e6, written / count)
