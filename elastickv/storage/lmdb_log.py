@@ -340,8 +340,13 @@ class LmdbLog:
 
     def _commit(self, write: Callable[[WriteTransaction], None]) -> int:
         """The number of the transaction that is now durable and waits to be published."""
+
+        def numbered(transaction: WriteTransaction) -> int:
+            write(transaction)
+            return transaction.id()
+
         try:
-            self._environment.transact(write)
+            return self._environment.transact(numbered)
         except KvError:
             # LMDB takes a meta page that it could not write back. Should that fail too, the change may be there after
             # all, unconfirmed: harmless, as long as what we say of the log is what is in it.
@@ -349,7 +354,6 @@ class LmdbLog:
                 with self._lock:
                     self._load()
             raise
-        return self._environment.last_transaction()
 
     def _check_range(self, low: int, high: int) -> None:
         if low <= self._cut_index:

@@ -13,7 +13,7 @@ from elastickv.redis_api.replies import NULL_ARRAY, OK
 from elastickv.redis_api.session import Call
 from elastickv.redis_api.values import events
 from elastickv.redis_api.values import stream_ids as ids
-from elastickv.redis_api.values.streams import Entry, Stream, add_to_young, open_stream, read_stream
+from elastickv.redis_api.values.streams import Entry, Stream, add_next, open_stream, read_stream
 
 _MAX_LIMIT: Final = 1_000_000
 _BOTH_STRATEGIES: Final = RedisError(b"ERR syntax error, MAXLEN and MINID options at the same time are not compatible")
@@ -148,7 +148,7 @@ def xadd(call: Call) -> Reply:
     """Adds an entry to the end of a stream, and returns its ID."""
     argv = call.argv
     if argv[2] == b"*" and len(argv) % 2:
-        added = add_to_young(call.db, argv[1], argv[3:])
+        added = add_next(call.db, argv[1], argv[3:])
         if added is not None:
             call.db.notify(events.STREAM, b"xadd", argv[1])
             return b"%d-%d" % added

@@ -31,10 +31,12 @@ _YOUNG = Struct(">B8sQQQQQI")
 """The whole payload of a young stream: layout, incarnation, count, halves of the last and of the first ID, bytes."""
 _YOUNG_REST = Struct(">16s16sI")
 _HALVES = Struct(">QQ")
-_YOUNG_HEAD: Final = int(RecordType.STREAM)
-_YOUNG_TYPE: Final = bytes((_YOUNG_HEAD,))
-_YOUNG_START: Final = 1
-_YOUNG_LENGTH: Final = _YOUNG_START + _YOUNG.size
+_OLD = Struct(">8sQQQ32sQIIQII16s8s")
+"""A long payload behind its layout, to be given another entry: the last ID in halves, what stays as it is in one piece."""
+_TYPE: Final = int(RecordType.STREAM)
+_HEAD: Final = bytes((_TYPE,))
+_YOUNG_LENGTH: Final = 1 + _YOUNG.size
+_OLD_LENGTH: Final = 2 + _OLD.size
 _ENTRY_HEAD = Struct(">II")
 _PAIR_HEAD = Struct(">IIII")
 """Of an entry with one field."""
@@ -57,38 +59,65 @@ def read_stream(db: Database, key: bytes) -> Stream | None:
     return None if record is None else Stream(db, key, record)
 
 
-def add_to_young(db: Database, key: bytes, words: Sequence[bytes]) -> tuple[int, int] | None:
-    """The hot path of XADD with an ID that is made here: an entry for a stream that is young and stays so, or for a new
-    one. The halves of its ID; None, with nothing done, when it is not as simple as that."""
-    physical = db.physical(key)
+def add_next(db: Database, key: bytes, words: Sequence[bytes]) -> tuple[int, int] | None:
+    """The hot path of XADD with an ID that is made here: an entry behind the others, without opening the stream. The
+    halves of its ID; None, with nothing done, when it is not as simple as that."""
     if len(key) > LONG_KEY:
         return None
+    physical = db.physical(key)
     view = db.view
     limits = db.databases.limits
     old = view.get(physical)
     size = sum(map(len, words))
     if old is None:
         count = last_ms = last_sequence = 0
-        incarnation = db.databases.new_incarnation()
-    elif len(old) == _YOUNG_LENGTH and old[0] == _YOUNG_HEAD:
-        _, incarnation, count, last_ms, last_sequence, first_ms, first_sequence, held = _YOUNG.unpack_from(
-            old, _YOUNG_START
-        )
-        if last_sequence == ids.SEQUENCE or 0 < limits.stream_node_entries <= count:
+        if 0 < limits.stream_node_bytes <= size:
             return None
+        incarnation = db.databases.new_incarnation()
+    elif len(old) == _YOUNG_LENGTH and old[0] == _TYPE:
+        _, incarnation, count, last_ms, last_sequence, first_ms, first_sequence, held = _YOUNG.unpack_from(old, 1)
         size += held
+        if (
+            last_sequence == ids.SEQUENCE
+            or 0 < limits.stream_node_entries <= count
+            or 0 < limits.stream_node_bytes <= size
+        ):
+            return None
+    elif len(old) == _OLD_LENGTH and old[0] == _TYPE:
+        return _add_to_old(db, physical, key, old, words)
     else:
-        return None
-    if 0 < limits.stream_node_bytes <= size:
         return None
     ms, sequence = (view.now_ms, 0) if view.now_ms > last_ms else (last_ms, last_sequence + 1)
     if old is None:
         first_ms, first_sequence = ms, sequence
-    view.put(
-        b"%b%b%b%b" % (ELEMENT, incarnation, _ENTRY, _HALVES.pack(ms, sequence)),
-        _entry(0, words),
-    )
-    raw = _YOUNG_TYPE + _YOUNG.pack(SPLIT, incarnation, count + 1, ms, sequence, first_ms, first_sequence, size)
+    view.put(b"%b%b%b%b" % (ELEMENT, incarnation, _ENTRY, _HALVES.pack(ms, sequence)), _entry(0, words))
+    raw = _HEAD + _YOUNG.pack(SPLIT, incarnation, count + 1, ms, sequence, first_ms, first_sequence, size)
+    db.put_plain(physical, key, old, raw)
+    return ms, sequence
+
+
+def _add_to_old(
+    db: Database, physical: bytes, key: bytes, old: bytes, words: Sequence[bytes]
+) -> tuple[int, int] | None:
+    """`add_next` for a stream with a long record."""
+    incarnation, count, last_ms, last_sequence, start, added, *node, end = _OLD.unpack_from(old, 2)
+    if not count or last_sequence == ids.SEQUENCE:
+        return None
+    number, entries, held, first_number, first_entries, first_last = node
+    view = db.view
+    limits = db.databases.limits
+    ms, sequence = (view.now_ms, 0) if view.now_ms > last_ms else (last_ms, last_sequence + 1)
+    id = _HALVES.pack(ms, sequence)
+    size = sum(map(len, words))
+    if 0 < limits.stream_node_entries <= entries or 0 < limits.stream_node_bytes <= held + size:
+        number += 1
+        entries = held = 0
+    if number == first_number:
+        first_entries += 1
+        first_last = id
+    view.put(b"%b%b%b%b" % (ELEMENT, incarnation, _ENTRY, id), _entry(number, words))
+    node = [number, entries + 1, held + size, first_number, first_entries, first_last]
+    raw = old[:2] + _OLD.pack(incarnation, count + 1, ms, sequence, start, added + 1, *node, end)
     db.put_plain(physical, key, old, raw)
     return ms, sequence
 

@@ -52,7 +52,7 @@ def test_both_ways_to_add_leave_the_same_records(seed: int, monkeypatch: pytest.
     replies = []
     for quick in (True, False):
         if not quick:
-            monkeypatch.setattr(commands, "add_to_young", lambda *_: None)
+            monkeypatch.setattr(commands, "add_next", lambda *_: None)
         calls = RedisCalls(seed=1)
         calls.databases.limits.stream_node_entries = 7
         calls.databases.limits.stream_node_bytes = 600
@@ -81,7 +81,7 @@ def test_a_young_stream_has_a_short_record_until_it_is_more(redis: RedisCalls) -
 
 def test_records_of_earlier_versions_are_read(redis: RedisCalls, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as earlier:
-        earlier.setattr(commands, "add_to_young", lambda *_: None)
+        earlier.setattr(commands, "add_next", lambda *_: None)
         earlier.setattr(streams.Stream, "_young", False)
         for _ in range(3):
             redis.run("XADD", "s", "*", "f", "v")
@@ -90,4 +90,7 @@ def test_records_of_earlier_versions_are_read(redis: RedisCalls, monkeypatch: py
     assert redis.wire(words("XINFO", "STREAM", "s", "FULL"), 2) == before
     redis.run("XADD", "s", "*", "f", "v")
     assert redis.run("XLEN", "s") == 4
+    assert len(record(redis)) == LONG_RECORD
+    redis.run("XADD", "s", "9999999999999-1", "f", "v")
     assert len(record(redis)) == YOUNG_RECORD
+    assert redis.run("XLEN", "s") == 5
