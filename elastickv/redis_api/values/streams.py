@@ -32,7 +32,7 @@ _YOUNG = Struct(">B8sQQQQQI")
 _YOUNG_REST = Struct(">16s16sI")
 _HALVES = Struct(">QQ")
 _OLD = Struct(">8sQQQ32sQIIQII16s8s")
-"""A long payload behind its layout, to be given another entry: the last ID in halves, what stays as it is in one piece."""
+"""A long payload behind its layout, to be given another entry: the last ID in halves, what stays in one piece."""
 _TYPE: Final = int(RecordType.STREAM)
 _HEAD: Final = bytes((_TYPE,))
 _YOUNG_LENGTH: Final = 1 + _YOUNG.size
