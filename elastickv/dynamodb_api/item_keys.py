@@ -70,9 +70,27 @@ def hash_of(*parts: bytes) -> bytes:
     return digest.digest()[:HASH_BYTES]
 
 
+_MAX_KNOWN: Final = 8192
+_known: dict[str, bytes] = {}
+"""Prefixes of partitions with a text for their key that came by lately: most partitions are asked for again soon."""
+
+
 def partition(value: Value) -> bytes:
     """<hash> <partition>: the prefix of all items with this partition key."""
-    data = value["S"].encode() if "S" in value else raw(value)
+    if "S" not in value:
+        return _partition(raw(value))
+    text: str = value["S"]
+    known = _known.get(text)
+    if known is None:
+        known = _partition(text.encode())
+        if len(text) <= LONG_PARTITION:
+            if len(_known) >= _MAX_KNOWN:
+                _known.clear()
+            _known[text] = known
+    return known
+
+
+def _partition(data: bytes) -> bytes:
     digest = _OUTLIERS.copy()
     digest.update(data)
     length = len(data)
