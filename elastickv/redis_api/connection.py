@@ -70,6 +70,30 @@ NO_LEADER: Final = RedisError(b"CLUSTERDOWN no leader, or no majority of the mem
 class Connection(Outgoing, asyncio.Protocol):
     """The socket of one client. It is the session's `Link` and waits for tickets."""
 
+    # Not only for the memory: an object of more than thirty attributes finds its own methods only by way of its dict,
+    # which cost an unpipelined GET 0.3 µs.
+    __slots__ = (
+        "_announcements",
+        "_blocking",
+        "_caught_up_for",
+        "_continuing",
+        "_ended",
+        "_feed",
+        "_only",
+        "_parser",
+        "_plain",
+        "_reading",
+        "_ready",
+        "_served",
+        "_settle",
+        "_store",
+        "_task",
+        "_unfinished",
+        "_write_paused",
+        "created_at",
+        "last_command",
+    )
+
     def __init__(self, hub: Hub) -> None:
         super().__init__(hub, Session(hub.state, hub.clients, self, hub.router.execute))
         self._store = hub.state.store

@@ -35,6 +35,27 @@ MAX_UNSENT_BYTES: Final = 64 * 1024
 class Outgoing(ABC):
     """The half of a `Connection` that writes; the other half reads and executes."""
 
+    __slots__ = (
+        "_behind_replies",
+        "_call",
+        "_closing",
+        "_mid_reply",
+        "_push_bytes",
+        "_pushes",
+        "_soft_since",
+        "_state",
+        "_stats",
+        "_straight",
+        "_transport",
+        "_unsent",
+        "backlog",
+        "forwarder",
+        "hub",
+        "last_active_at",
+        "outbox",
+        "session",
+    )
+
     forwarder: Forwarder
 
     def __init__(self, hub: Hub, session: Session) -> None:
