@@ -3,7 +3,8 @@
     python -m tests.bench.bench_redis [--seconds 3] [--rounds 3] [--nodes 1 3]
 
 redis-benchmark -c 50 -d 64 -r 100000, against the leader. Machines are noisy, so the servers take turns, round by
-round, and the figure is the median of the rounds. Asserts nothing.
+round, and the figure is the median of the rounds. Beside the rates, which depend on what else the machine does, stands
+what hardly does: the server's (the leader's) CPU time for a request, kernel included. Asserts nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import redis
 
 from tests.kit.local_cluster import LocalCluster
 from tests.kit.redis_reference import running_redis_server
@@ -69,6 +71,7 @@ class Figures:
     per_second: float
     p50_ms: float
     p99_ms: float
+    cpu_us: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,18 @@ def measure(host: str, port: int, load: Load, seconds: float) -> Figures:
         subprocess.run(fill, capture_output=True, check=True, timeout=60)
     command = [*common, "-r", str(KEYS), "-n", str(requests), "-P", str(load.pipeline)]
     command += _OWN.get(load.test, ("-t", load.test))
+    with redis.Redis(host, port) as client:
+        process = Path("/proc", str(client.info("server")["process_id"]))
+    before = cpu_seconds(process)
     output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds * 60 + 60).stdout
+    cpu_us = (cpu_seconds(process) - before) / requests * 1e6
     *_, row = csv.DictReader(output.splitlines())  # the last: LRANGE is preceded by what fills the list
-    return Figures(float(row["rps"]), float(row["p50_latency_ms"]), float(row["p99_latency_ms"]))
+    return Figures(float(row["rps"]), float(row["p50_latency_ms"]), float(row["p99_latency_ms"]), cpu_us)
+
+
+def cpu_seconds(process: Path) -> float:
+    """What all threads of a process have used so far."""
+    return sum(int(thread.read_text().split()[0]) for thread in process.glob("task/*/schedstat")) / 1e9
 
 
 @contextmanager
@@ -121,7 +133,7 @@ def run(sizes: list[int], seconds: float, rounds: int, loads: tuple[Load, ...] =
                 for server in servers:
                     measured = measure(*server.address(), load, seconds)
                     figures.setdefault((load.name, server.name), []).append(measured)
-        print(f"\n{'':12} {'server':14} {'requests/s':>11} {'ratio':>6} {'p50 ms':>8} {'p99 ms':>8}")
+        print(f"\n{'':12} {'server':14} {'requests/s':>11} {'ratio':>6} {'p50 ms':>8} {'p99 ms':>8} {'CPU µs':>8}")
         for load in loads:
             base = statistics.median(one.per_second for one in figures[load.name, servers[0].name])
             for server in servers:
@@ -129,7 +141,9 @@ def run(sizes: list[int], seconds: float, rounds: int, loads: tuple[Load, ...] =
                 speed = statistics.median(one.per_second for one in taken)
                 p50 = statistics.median(one.p50_ms for one in taken)
                 p99 = statistics.median(one.p99_ms for one in taken)
-                print(f"{load.name:12} {server.name:14} {speed:11,.0f} {speed / base:6.2f} {p50:8.2f} {p99:8.2f}")
+                cpu = statistics.median(one.cpu_us for one in taken)
+                row = f"{load.name:12} {server.name:14} {speed:11,.0f} {speed / base:6.2f} {p50:8.2f} {p99:8.2f}"
+                print(f"{row} {cpu:8.2f}")
 
 
 @pytest.mark.bench
