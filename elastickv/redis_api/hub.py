@@ -20,7 +20,7 @@ from elastickv.redis_api.state import ServerState
 
 log = logging.getLogger(__name__)
 
-GATHER_NS: Final = 500_000
+GATHER_NS: Final = 250_000
 """How long replies wait for others of the same turn."""
 SWEEP_SECONDS: Final = 0.05
 REST_SECONDS: Final = 1.0
