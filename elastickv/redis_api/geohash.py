@@ -116,7 +116,7 @@ def decode(score: float) -> Point:
 def _as_uint64(score: float) -> int:
     """What a C program on x86-64 makes of a double."""
     if not -(2.0**63) <= score < 2.0**64:
-        return 1 << 63 if score < 0 or math.isinf(score) else 0
+        return 1 << 63 if score < 0 else 0
     return int(score) & _64_BITS
 
 

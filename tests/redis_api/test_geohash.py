@@ -56,5 +56,13 @@ def test_scores_of_other_origin_are_places_too() -> None:
         assert -LATITUDE_LIMIT <= place.latitude <= LATITUDE_LIMIT
 
 
+def test_scores_that_no_hash_has_are_read_as_a_c_program_reads_them() -> None:
+    """As GEOPOS of redis-server 7.0.15 on x86-64 shows them."""
+    for score in (math.inf, 1e300, 2e19):
+        assert decode(score) == decode(0.0)
+    for score in (-math.inf, -1e300, -2e19):
+        assert decode(score) == decode(2.0**63)
+
+
 def test_text() -> None:
     assert text(Point(-5.6, 42.6)) == b"ezs42e44yx0"
