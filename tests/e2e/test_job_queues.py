@@ -146,9 +146,10 @@ def test_rq(make_cluster: ClusterFactory, tmp_path: Path, logs: list[Callable[[]
         worker = [sys.executable, "-m", "rq.cli", "worker", "--url", broker]
         return [*worker, "--worker-class", "rq.worker.SimpleWorker", "--maintenance-interval", "5", "queue"]
 
+    kills = 2
     taken: dict[int, Any] = {}
     with workers(cluster, command, tmp_path, logs) as supervisors:
-        for round in range(2):
+        for round in range(kills):
             # Jobs come in at a node that is not killed.
             with cluster.followers()[0].redis(socket_timeout=20) as client:
                 queue = rq.Queue("queue", connection=client)
@@ -168,7 +169,10 @@ def test_rq(make_cluster: ClusterFactory, tmp_path: Path, logs: list[Callable[[]
         }
     lost = [number for number in missing if taken[number].id not in known]
     assert not lost, f"{len(lost)} of {len(taken)} jobs are nowhere: {sorted(lost)[:10]}"
-    assert len(missing) <= sum(one.starts - 1 for one in supervisors), "more jobs are stuck than workers ended"
+    # RQ moves a job to its intermediate queue and works on what that answers: a job whose answer was lost with the
+    # leader stands there until RQ's maintenance finds it, a minute later. So does what a worker had that ended.
+    stuck = kills * len(supervisors) + sum(one.starts - 1 for one in supervisors)
+    assert len(missing) <= stuck, f"{len(missing)} of {len(taken)} jobs are stuck: {sorted(missing)}"
 
 
 def test_celery(make_cluster: ClusterFactory, tmp_path: Path, logs: list[Callable[[], str]]) -> None:
