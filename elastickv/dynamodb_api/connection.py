@@ -158,10 +158,7 @@ class Connection(asyncio.Protocol):
         outbox = self._outbox
         if len(outbox) == 1 and outbox[0].ticket is ticket and self._reading and not self._ending:
             # One request at a time, as SDKs do: as below, but the shortest way.
-            exchange = outbox.popleft()
-            exchange.finished()
-            if self._transport is not None:
-                self._transport.write(exchange.answer)
+            self._answer(outbox.popleft())
             return
         for exchange in outbox:
             if exchange.ticket is ticket:
@@ -207,6 +204,11 @@ class Connection(asyncio.Protocol):
 
     # answers
 
+    def _answer(self, exchange: Exchange) -> None:
+        exchange.finished()
+        if self._transport is not None:
+            self._transport.write(exchange.answer)
+
     def _flush(self) -> None:
         """Send the answers that are due, in order."""
         outbox = self._outbox
@@ -217,10 +219,7 @@ class Connection(asyncio.Protocol):
                     self._adjust_reading()
                 return
             if len(outbox) == 1:
-                outbox.clear()
-                exchange.finished()
-                if self._transport is not None:
-                    self._transport.write(exchange.answer)
+                self._answer(outbox.popleft())
             else:
                 self._flush_some()
         if not self._reading:

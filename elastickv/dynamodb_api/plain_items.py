@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from elastickv.dynamodb_api import decimals, tables
-from elastickv.dynamodb_api.attributes import MAX_DEPTH, Item
+from elastickv.dynamodb_api.attributes import MAX_DEPTH, Item, Value
 from elastickv.dynamodb_api.item_keys import partition, sort
 from elastickv.dynamodb_api.shapes import TABLE_NAME
-from elastickv.dynamodb_api.tables import Table
+from elastickv.dynamodb_api.tables import KeyAttribute, Table
 from elastickv.kv.view import View
 
 _LONGEST_NAME: Final = 255
@@ -79,20 +79,19 @@ def plain_table(view: View, name: Any) -> Table | None:
 
 def plain_place(table: Table, item: Item) -> bytes | None:
     """Where an item that is plain lies, as `items.item_key`; None when it lacks a key that is as it must be."""
-    first, second = table.hash, table.range
-    value = item.get(first.name)
-    if value is None:
+    first = _plain_key(item, table.hash)
+    if first is None:
         return None
-    data = value.get(first.type)
-    if not data or len(data) > _LONGEST_KEY:
-        return None
-    place = table.prefix + partition(value)
-    if second is None:
+    place = table.prefix + partition(first)
+    if table.range is None:
         return place
-    value = item.get(second.name)
+    second = _plain_key(item, table.range)
+    return None if second is None else place + sort(second)
+
+
+def _plain_key(item: Item, attribute: KeyAttribute) -> Value | None:
+    value = item.get(attribute.name)
     if value is None:
         return None
-    data = value.get(second.type)
-    if not data or len(data) > _LONGEST_KEY:
-        return None
-    return place + sort(value)
+    data = value.get(attribute.type)
+    return value if data and len(data) <= _LONGEST_KEY else None

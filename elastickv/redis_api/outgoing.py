@@ -183,12 +183,10 @@ class Outgoing(ABC):
 
     def _send(self, data: bytes) -> None:
         """Hand bytes to the transport, behind all that came before."""
-        unsent = self._unsent
-        if unsent:
-            unsent.append(data)
-            data = b"".join(unsent)
-            unsent.clear()
-        if self._transport is not None:
+        if self._unsent:
+            self._unsent.append(data)
+            self.send_unsent()
+        elif self._transport is not None:
             self._transport.write(data)
 
     def send_unsent(self) -> None:

@@ -24,27 +24,12 @@ from elastickv.dynamodb_api.operations import OPERATIONS
 from elastickv.kv.ports import Store
 from elastickv.kv.view import Batch
 from tests.bench.bench_dynamodb import LOADS, Load, http
+from tests.bench.nowhere import Nowhere
 from tests.kit.dynamo_store import DynamoStore
 
 CONNECTIONS = 50
 GROUPS = 100
 ROUNDS = 40
-
-
-class Nowhere:
-    """A transport that only counts."""
-
-    def __init__(self) -> None:
-        self.written = 0
-
-    def write(self, data: bytes) -> None:
-        self.written += len(data)
-
-    def get_extra_info(self, name: str) -> None:
-        return None
-
-    def is_closing(self) -> bool:
-        return False
 
 
 class Committing:

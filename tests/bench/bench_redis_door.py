@@ -25,6 +25,7 @@ from elastickv.app import Node
 from elastickv.config.load import load
 from elastickv.redis_api.connection import Connection
 from elastickv.redis_api.resp import encode_command
+from tests.bench.nowhere import Nowhere
 from tests.kit.eventually import eventually
 from tests.kit.ports import free_port
 
@@ -33,36 +34,6 @@ GROUPS = 100
 ROUNDS = 40
 KEYS = 100_000
 VALUE = b"x" * 64
-
-
-class Nowhere:
-    """A transport that only counts."""
-
-    def __init__(self) -> None:
-        self.written = 0
-
-    def write(self, data: bytes) -> None:
-        self.written += len(data)
-
-    def get_extra_info(self, name: str) -> None:
-        return None
-
-    def set_write_buffer_limits(self, high: int) -> None:
-        pass
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    abort = close
 
 
 def key(number: int) -> bytes:

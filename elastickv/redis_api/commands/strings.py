@@ -114,14 +114,6 @@ def _set(call: Call, key: bytes, value: bytes) -> None:
         call.db.notify(events.STRING, b"set", key)
 
 
-def _set_all(call: Call, words: list[bytes]) -> None:
-    if call.databases.listener is None:
-        call.db.set_strings(words)
-        return
-    for at in range(0, len(words), 2):
-        _set(call, words[at], words[at + 1])
-
-
 @COMMANDS.command(
     "get",
     arity=2,
@@ -356,7 +348,8 @@ def mset(call: Call) -> Reply:
     argv = call.argv
     if len(argv) % 2 == 0:
         raise wrong_arity("mset")
-    _set_all(call, argv[1:])
+    for at in range(1, len(argv), 2):
+        _set(call, argv[at], argv[at + 1])
     return OK
 
 
@@ -378,5 +371,6 @@ def msetnx(call: Call) -> Reply:
         raise wrong_arity("msetnx")
     if any(call.db.exists(name) for name in argv[1::2]):
         return 0
-    _set_all(call, argv[1:])
+    for at in range(1, len(argv), 2):
+        _set(call, argv[at], argv[at + 1])
     return 1

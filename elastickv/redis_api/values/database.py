@@ -13,7 +13,7 @@ Only the serving leader uses this; everything is synchronous and goes through th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from itertools import chain, islice
 from struct import Struct
@@ -78,6 +78,13 @@ Kept = TypeVar("Kept", bound=OpenCollection)
 
 class TooMany(Exception):
     """A command is about to look at more than MANY elements, and can do so in steps (`long_reads`)."""
+
+
+def _sum(text: bytes, step: int) -> int:
+    number = integer(text) + step
+    if not INT64_MIN <= number <= INT64_MAX:
+        raise OVERFLOW
+    return number
 
 
 class Database:
@@ -239,40 +246,21 @@ class Database:
                 return
         self.store(key, RecordType.STRING, value, deadline)
 
-    def set_strings(self, words: Iterable[bytes]) -> None:
-        """Key, value, key, …: as `set_string` does."""
-        get, put_plain, prefix = self._get, self.put_plain, self.prefix
-        rest = iter(words)
-        for key, value in zip(rest, rest, strict=True):
-            if len(key) <= LONG_KEY:
-                physical = prefix + xxh3_64_digest(key) + key
-                old = get(physical)
-                if old is None or old[0] in PLAIN:
-                    put_plain(physical, key, old, b"\0" + value)
-                    continue
-            self.store(key, RecordType.STRING, value)
-
     def add_to_string(self, key: bytes, step: int) -> int:
         """Add to the integer at `key`, 0 if there is none; the new one. RedisError when the string is no integer or the
         result has more than 64 bits, KvError(WRONG_TYPE) for another type. The hot path of INCR."""
-        number = step
         if len(key) <= LONG_KEY:
             physical = self.prefix + xxh3_64_digest(key) + key
             old = self._get(physical)
             if old is None or old[0] in PLAIN:
-                if old is not None:
-                    number += integer(old[1:])
-                    if not INT64_MIN <= number <= INT64_MAX:
-                        raise OVERFLOW
+                number = step if old is None else _sum(old[1:], step)
                 self.put_plain(physical, key, old, b"\0%d" % number)
                 return number
         record = self.string_record(key)
         if record is None:
-            self.store(key, RecordType.STRING, b"%d" % number)
-            return number
-        number += integer(record.payload)
-        if not INT64_MIN <= number <= INT64_MAX:
-            raise OVERFLOW
+            self.store(key, RecordType.STRING, b"%d" % step)
+            return step
+        number = _sum(record.payload, step)
         self.rewrite(record, b"%d" % number)
         return number
 

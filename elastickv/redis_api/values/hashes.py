@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from elastickv.kv.keyspace import LONG_KEY
 from elastickv.redis_api.replies import CachedMap
 from elastickv.redis_api.values import members
 from elastickv.redis_api.values.collections import (
@@ -175,7 +174,7 @@ class SplitHash(SplitMembers):
             physical = member_key(prefix, field)
             if view.get(physical) is None:
                 added += 1
-            view.put(physical, member_value(field, value) if len(field) > LONG_KEY else value)
+            view.put(physical, member_value(field, value))
         encoding = self.encoding
         if encoding == LISTPACK:
             encoding = _encoding(self._db.databases.limits, pairs, self._count + added)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, cast
 
-from elastickv.kv.keyspace import LONG_KEY
 from elastickv.redis_api.arguments import string_to_integer
 from elastickv.redis_api.replies import CachedMembers
 from elastickv.redis_api.values import members
@@ -177,7 +176,7 @@ class SplitSet(SplitMembers):
             physical = member_key(prefix, member)
             if view.get(physical) is not None:
                 return 0
-            view.put(physical, member_value(member, b"") if len(member) > LONG_KEY else b"")
+            view.put(physical, member_value(member, b""))
             self._db.databases.reservoirs.came(prefix, member)
             self._save(self._count + 1, HASHTABLE)
             return 1

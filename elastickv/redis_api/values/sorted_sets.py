@@ -230,10 +230,7 @@ class SplitSet:
     def set(self, member: bytes, old: bytes | None, new: bytes) -> None:
         if not self._changed:
             self._changes()
-        looked_at, physical = self._looked_at
-        if looked_at is not member:
-            physical = member_key(self._members, member)
-        self._view.put(physical, new if len(member) <= LONG_KEY else member_value(member, new))
+        self._view.put(self._place_of(member), member_value(member, new))
         if old is None:
             self._tree.add(new + member)
             self._count += 1

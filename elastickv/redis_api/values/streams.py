@@ -22,7 +22,7 @@ from typing import Final
 
 from elastickv.kv.keyspace import ELEMENT, LONG_KEY, prefix_end
 from elastickv.redis_api.values import stream_ids as ids
-from elastickv.redis_api.values.collections import SPLIT, elements, read_split, split_header
+from elastickv.redis_api.values.collections import SPLIT, EncodingLimits, elements, read_split, split_header
 from elastickv.redis_api.values.database import MANY, Database
 from elastickv.redis_api.values.records import Record, RecordType
 
@@ -59,6 +59,11 @@ def read_stream(db: Database, key: bytes) -> Stream | None:
     return None if record is None else Stream(db, key, record)
 
 
+def _is_full(limits: EncodingLimits, entries: int, held_bytes: int) -> bool:
+    """Whether a node with so many entries takes no other one that brings it to so many bytes."""
+    return 0 < limits.stream_node_entries <= entries or 0 < limits.stream_node_bytes <= held_bytes
+
+
 def add_next(db: Database, key: bytes, words: Sequence[bytes]) -> tuple[int, int] | None:
     """The hot path of XADD with an ID that is made here: an entry behind the others, without opening the stream. The
     halves of its ID; None, with nothing done, when it is not as simple as that."""
@@ -71,17 +76,13 @@ def add_next(db: Database, key: bytes, words: Sequence[bytes]) -> tuple[int, int
     size = sum(map(len, words))
     if old is None:
         count = last_ms = last_sequence = 0
-        if 0 < limits.stream_node_bytes <= size:
+        if _is_full(limits, 0, size):
             return None
         incarnation = db.databases.new_incarnation()
     elif len(old) == _YOUNG_LENGTH and old[0] == _TYPE:
         _, incarnation, count, last_ms, last_sequence, first_ms, first_sequence, held = _YOUNG.unpack_from(old, 1)
         size += held
-        if (
-            last_sequence == ids.SEQUENCE
-            or 0 < limits.stream_node_entries <= count
-            or 0 < limits.stream_node_bytes <= size
-        ):
+        if last_sequence == ids.SEQUENCE or _is_full(limits, count, size):
             return None
     elif len(old) == _OLD_LENGTH and old[0] == _TYPE:
         return _add_to_old(db, physical, key, old, words)
@@ -109,7 +110,7 @@ def _add_to_old(
     ms, sequence = (view.now_ms, 0) if view.now_ms > last_ms else (last_ms, last_sequence + 1)
     id = _HALVES.pack(ms, sequence)
     size = sum(map(len, words))
-    if 0 < limits.stream_node_entries <= entries or 0 < limits.stream_node_bytes <= held + size:
+    if _is_full(limits, entries, held + size):
         number += 1
         entries = held = 0
     if number == first_number:
@@ -236,8 +237,7 @@ class Stream:
         """`id` is greater than `last`."""
         limits = self.db.databases.limits
         size = sum(map(len, words))
-        node_full = 0 < limits.stream_node_entries <= self._node_entries
-        if node_full or 0 < limits.stream_node_bytes <= self._node_bytes + size:
+        if _is_full(limits, self._node_entries, self._node_bytes + size):
             self._node += 1
             self._node_entries = self._node_bytes = 0
         self._node_entries += 1

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from elastickv.dynamodb_api import records
 from tests.kit.dynamo_store import DynamoStore, N, S
+from tests.kit.key_operators import OPERATORS
 
 INVALID = "One or more parameter values were invalid: "
 Item = dict[str, Any]
@@ -455,14 +456,6 @@ PIECES = st.sampled_from(["a", "b", "ab", "\0", "a\0", "\1", "x" * 250]) | st.bu
     st.sampled_from(["", "a", "\0", "\0a", "y" * 40]),
 )
 KINDS: dict[str, st.SearchStrategy[Any]] = {"S": PIECES, "N": st.integers(-2, 2) | st.sampled_from([10**20, -(10**20)])}
-OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": lambda key, bound: key == bound,
-    "<": lambda key, bound: key < bound,
-    "<=": lambda key, bound: key <= bound,
-    ">": lambda key, bound: key > bound,
-    ">=": lambda key, bound: key >= bound,
-    "begins_with": lambda key, bound: key.startswith(bound),
-}
 
 
 def value(kind: str, plain: Any) -> Item:

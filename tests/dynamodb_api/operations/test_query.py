@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.dynamo_store import DynamoStore, N, S
+from tests.kit.key_operators import OPERATORS
 
 INVALID = "One or more parameter values were invalid: "
 
@@ -366,14 +367,6 @@ tails = st.lists(
     min_size=1,
     max_size=12,
 )
-operators: dict[str, Callable[[str, str], bool]] = {
-    "=": lambda key, bound: key == bound,
-    "<": lambda key, bound: key < bound,
-    "<=": lambda key, bound: key <= bound,
-    ">": lambda key, bound: key > bound,
-    ">=": lambda key, bound: key >= bound,
-    "begins_with": lambda key, bound: key.startswith(bound),
-}
 
 
 @settings(max_examples=60)
@@ -383,10 +376,10 @@ def test_long_sort_keys_are_in_order(keys: list[str], data: st.DataObject) -> No
     store.table("long", "pk:S sk:S", indexes=[("by_g", "g:S sk:S", "ALL")])
     for number, key in enumerate(keys):
         store.call("PutItem", TableName="long", Item={"pk": S("p"), "sk": S(key), "g": S("g"), "n": N(number)})
-    operator = data.draw(st.sampled_from(sorted(operators)))
+    operator = data.draw(st.sampled_from(sorted(OPERATORS)))
     bound = data.draw(st.sampled_from(keys) | st.text("\0ax", min_size=1, max_size=2))
     forward = data.draw(st.booleans())
-    expected = sorted((key for key in keys if operators[operator](key, bound)), reverse=not forward)
+    expected = sorted((key for key in keys if OPERATORS[operator](key, bound)), reverse=not forward)
     words = "begins_with(sk, :b)" if operator == "begins_with" else f"sk {operator} :b"
     for index, first in ((None, "pk = :p"), ("by_g", "g = :p")):
         request: dict[str, Any] = {
